@@ -1,0 +1,228 @@
+/**
+ * An actor's own part of the volume: appends its entries, applies them, replays them, and writes its sections.
+ *
+ * Holds: an entry is applied once, in the order of its index, with the time that stands in it, whether it was just
+ * decided or is read again; a section directory is complete as of one index, and replay begins behind it.
+ * Elsewhere: what entries mean (the machine), when an answer may leave (gate.ts).
+ */
+import { decode, encode } from '../entry/codec.ts';
+import { kindOf, type Kind } from '../entry/kinds.ts';
+import type { Body } from '../entry/produce.ts';
+import { WaysideError } from '../errors.ts';
+import { isPlanted } from '../faults.ts';
+import type { ActorKey, Volume, Write } from '../ports.ts';
+import type { Gate, Level } from './gate.ts';
+import type { Time } from './time.ts';
+
+/** An entry as the machine applies it. `body` is there for record batches, `value` for everything else. */
+export interface Applied {
+  readonly kind: Kind<unknown>;
+  readonly index: number;
+  readonly epoch: number;
+  readonly time: number;
+  readonly first: number;
+  readonly count: number;
+  readonly value: unknown;
+  readonly body: Uint8Array | undefined;
+  /** It was decided by this process just now, not read back. */
+  readonly live: boolean;
+}
+
+/** What a verb wants appended. */
+export interface Draft {
+  readonly kind: Kind<unknown>;
+  readonly value: unknown;
+  readonly batch: { readonly body: Body; readonly first: number; readonly count: number } | undefined;
+}
+
+export function draft<T>(kind: Kind<T>, value: T): Draft {
+  return { kind: kind as Kind<unknown>, value, batch: undefined };
+}
+
+export function batchDraft(kind: Kind<never>, body: Body, first: number, count: number): Draft {
+  return { kind: kind as Kind<unknown>, value: undefined, batch: { body, first, count } };
+}
+
+/** The state that the entries of an actor make. `apply` is pure and total: it reads no clock and refuses nothing. */
+export interface Machine {
+  apply(entry: Applied): void;
+  /** Sections that have changed since the last call, `null` for those to remove; the first is always there. */
+  takeSections(): Iterable<readonly [name: string, body: Uint8Array | null]>;
+  loadSection(name: string, body: Uint8Array): void;
+  /** When something of it changes by itself, in ms since 1970; Infinity for never. */
+  due(): number;
+}
+
+const READ_BYTES = 1024 * 1024;
+/** Bytes of entries, messages included, after which sections are written so that opening stays short. */
+const SETTLE_DATA_BYTES = 8 * 1024 * 1024;
+
+interface Commit {
+  readonly last: number;
+  readonly position: number;
+}
+
+export class ActorLog {
+  readonly key: ActorKey;
+  readonly volume: Volume;
+  readonly #gate: Gate;
+  readonly #time: Time;
+  readonly #machine: Machine;
+  readonly #settleBytes: number;
+  /** Index of the last entry. */
+  last = 0;
+  /** Data entries below are dead. */
+  dataFloor = 0;
+  #lastTime = 0;
+  #settled = 0;
+  #bytesSinceSettled = 0;
+  #stateBytesSinceSettled = 0;
+  #due = Infinity;
+  /** Commits that were not synced when last looked at, oldest first. */
+  #commits: Commit[] = [];
+
+  constructor(options: { key: ActorKey; volume: Volume; gate: Gate; time: Time; machine: Machine; settleBytes: number }) {
+    this.key = options.key;
+    this.volume = options.volume;
+    this.#gate = options.gate;
+    this.#time = options.time;
+    this.#machine = options.machine;
+    this.#settleBytes = options.settleBytes;
+  }
+
+  /** Now, never before the last entry. */
+  get now(): number {
+    return Math.max(this.#lastTime, this.#time.now());
+  }
+
+  /** Loads sections and replays what came after them. @throws CORRUPTION, and whatever the machine cannot read */
+  async open(): Promise<void> {
+    const info = this.volume.info(this.key);
+    if (info === undefined) return;
+    for (const { name, asOf } of info.sections) {
+      const body = await this.volume.section(this.key, name);
+      if (body === undefined) throw new WaysideError('CORRUPTION', `Section ${name} of ${this.key} is not there.`);
+      this.#machine.loadSection(name, body);
+      this.#settled = Math.max(this.#settled, asOf);
+    }
+    this.#due = info.due ?? Infinity;
+    this.dataFloor = info.data;
+    this.last = this.#settled;
+    await this.#replay(info.last);
+    if (this.last !== info.last) {
+      throw new WaysideError('CORRUPTION', `Entries ${this.last + 1} to ${info.last} of ${this.key} are missing.`);
+    }
+  }
+
+  async #replay(to: number): Promise<void> {
+    while (this.last < to) {
+      const entries = await this.volume.read(this.key, this.last + 1, READ_BYTES, 'all');
+      if (entries.length === 0) return;
+      for (const entry of entries) {
+        const kind = kindOf(entry.kind, entry.version);
+        const isBatch = kind.data;
+        // A trimmed data entry may be gone from the middle; a state entry never is, before sections hold it.
+        this.last = entry.index;
+        this.#lastTime = Math.max(this.#lastTime, entry.time);
+        this.#count(kind, entry.bodyBytes);
+        this.#machine.apply({
+          kind, index: entry.index, epoch: entry.epoch, time: entry.time, first: entry.first, count: entry.count,
+          value: isBatch ? undefined : decode(kind.codec, entry.body), body: isBatch ? entry.body : undefined, live: false,
+        });
+      }
+    }
+  }
+
+  /**
+   * Appends in one commit, and applies. Nothing may have been changed before, and nothing can be refused after.
+   *
+   * @param now the time that was decided with
+   * @param trim data entries below it are dead as of this commit
+   * @returns index of the last entry
+   */
+  append(drafts: readonly Draft[], now: number, trim?: number): number {
+    const writes: Write[] = drafts.map((each, i) => this.#write(each, this.last + 1 + i, now));
+    if (trim !== undefined && trim > this.dataFloor) {
+      this.dataFloor = trim;
+      writes.push({ do: 'trim', actor: this.key, data: trim, state: this.#settled + 1 });
+    }
+    this.#commit(writes, this.last + drafts.length);
+    this.#lastTime = now;
+    for (const { kind, value, batch } of drafts) {
+      this.last++;
+      const body = batch?.body.parts[0];
+      this.#machine.apply({ kind, index: this.last, epoch: this.volume.epoch, time: now, first: batch?.first ?? 0, count: kind.id === 2 ? 0 : (batch?.count ?? 0), value, body, live: true });
+    }
+    this.#noteDue();
+    if (this.#stateBytesSinceSettled > this.#settleBytes || this.#bytesSinceSettled > SETTLE_DATA_BYTES) this.settle();
+    return this.last;
+  }
+
+  #write({ kind, value, batch }: Draft, index: number, time: number): Write {
+    const body = batch?.body.parts ?? [encode(kind.codec, value)];
+    const bytes = body.reduce((sum, part) => sum + part.length, 0);
+    this.#count(kind, bytes);
+    return {
+      do: 'append', actor: this.key, index, kind: kind.id, version: kind.version, first: batch?.first ?? 0, count: batch?.count ?? 0,
+      time, data: kind.data, body, ...(batch && { crc: isPlanted('forget-a-crc') ? 0 : batch.body.crc }),
+    };
+  }
+
+  #count(kind: Kind<unknown>, bytes: number): void {
+    this.#bytesSinceSettled += bytes;
+    if (!kind.data) this.#stateBytesSinceSettled += bytes + 64;
+  }
+
+  #commit(writes: readonly Write[], last: number): void {
+    const position = this.volume.commit(writes);
+    this.#commits.push({ last, position });
+    if (this.#commits.length > 64) this.#forgetSynced();
+  }
+
+  #forgetSynced(): void {
+    const { synced } = this.volume;
+    let count = 0;
+    while (count < this.#commits.length && this.#commits[count]!.position <= synced) count++;
+    if (count > 0) this.#commits.splice(0, count);
+  }
+
+  /** Lets the volume know when it must open this actor, but only when that is sooner than it knows. */
+  #noteDue(): void {
+    const due = this.#machine.due();
+    if (due >= this.#due) return;
+    this.#due = due;
+    this.#commit([{ do: 'due', actor: this.key, at: due }], this.last);
+  }
+
+  /** Waits until the entries up to `index` are durable; undefined when they are. */
+  wait(index: number, level: Level): Promise<void> | undefined {
+    // From the end: what is waited for is nearly always among the last commits.
+    for (let i = this.#commits.length - 1; i >= 0; i--) {
+      if (i === 0 || this.#commits[i - 1]!.last < index) {
+        const commit = this.#commits[i]!;
+        return commit.last < index ? undefined : this.#gate.wait(commit.position, level);
+      }
+    }
+    return undefined;
+  }
+
+  /** Writes what changed into sections, so that everything before is no longer needed for opening. */
+  settle(): void {
+    if (this.#settled === this.last) return;
+    const writes: Write[] = [];
+    for (const [name, body] of this.#machine.takeSections()) writes.push({ do: 'section', actor: this.key, name, asOf: this.last, body });
+    const due = this.#machine.due();
+    this.#due = due;
+    writes.push({ do: 'due', actor: this.key, at: Number.isFinite(due) ? due : null });
+    this.#settled = this.last;
+    writes.push({ do: 'trim', actor: this.key, data: this.dataFloor, state: this.#settled + 1 });
+    this.#bytesSinceSettled = 0;
+    this.#stateBytesSinceSettled = 0;
+    this.#commit(writes, this.last);
+  }
+
+  remove(): void {
+    this.#commit([{ do: 'remove', actor: this.key }], this.last + 1);
+    this.last++;
+  }
+}

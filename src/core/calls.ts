@@ -1,0 +1,303 @@
+/**
+ * What a broker can be asked, as types: the only thing that a gateway, an embedding program or a test needs to know.
+ *
+ * Holds: every method refuses with a WaysideError, resolves only when what it says is as durable as it says, and never
+ * speaks of another namespace. Elsewhere: the wire forms (gateway/), what each call does (broker.ts and below).
+ */
+import type { Code } from './errors.ts';
+import type { Durability } from './ports.ts';
+
+export interface Retention {
+  /** Milliseconds since a message got its sequence. */
+  readonly maxAgeMs?: number | undefined;
+  /** Per partition. */
+  readonly maxMessages?: number | undefined;
+  /** Record bytes, per partition. */
+  readonly maxBytes?: number | undefined;
+  readonly untilAcked?: boolean | undefined;
+  /** What happens to a message that `maxMessages` or `maxBytes` has no room for: the oldest goes, or it is refused. */
+  readonly discard: 'old' | 'refuse';
+}
+
+export interface DeadLetterConfig {
+  readonly maxAgeMs?: number | undefined;
+}
+
+export interface StationConfig {
+  readonly partitions: number;
+  readonly retention: Retention;
+  readonly durability: Durability;
+  readonly dedupWindowMs: number;
+  readonly maxMessageBytes: number;
+  readonly deadLetter: DeadLetterConfig;
+}
+
+/** As it comes in: what is left out takes its default; in a patch `null` takes a setting back to its default. */
+export interface StationInput {
+  readonly partitions?: number | undefined;
+  readonly retention?: { readonly [name in keyof Retention]?: Retention[name] | null | undefined } | null | undefined;
+  readonly durability?: Durability | undefined;
+  readonly dedupWindowMs?: number | null | undefined;
+  readonly maxMessageBytes?: number | null | undefined;
+  readonly deadLetter?: { readonly maxAgeMs?: number | null | undefined } | null | undefined;
+}
+
+export interface PartitionCounts {
+  readonly partition: number;
+  readonly messages: number;
+  /** Record bytes. */
+  readonly bytes: number;
+  /** The first sequence that is there, and the last that was given; `first` is `last + 1` when it is empty. */
+  readonly first: number;
+  readonly last: number;
+}
+
+/** A station without its live counts, as the list gives it. */
+export interface StationHead extends StationConfig {
+  readonly name: string;
+  /** Rises with each change of the configuration, from 1. Also the ETag. */
+  readonly version: number;
+  readonly createdAt: number;
+}
+
+export interface StationInfo extends StationHead {
+  readonly messages: number;
+  readonly bytes: number;
+  readonly counts: readonly PartitionCounts[];
+  /** Key slots (XXH32 mod 4096) `[first, last, partition]`. */
+  readonly slots: readonly (readonly [number, number, number])[];
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  /** What to give as `after` for the next page; null at the end. */
+  readonly next: string | null;
+}
+
+export interface PageInput {
+  readonly limit?: number | undefined;
+  readonly after?: string | undefined;
+}
+
+export interface ProduceInput {
+  readonly partition?: number | undefined;
+  readonly atomic?: boolean | undefined;
+  readonly expectedSequence?: number | undefined;
+  /** The batch was built by this process (BatchBuilder): its CRC need not be checked again. */
+  readonly trusted?: boolean | undefined;
+}
+
+export interface ProduceResult {
+  /** Messages in the batch. */
+  readonly count: number;
+  /** `[partition, first sequence, count]`, by partition, then in the order sent. */
+  readonly ranges: readonly (readonly [number, number, number])[];
+  /** `[index in the batch, partition, sequence of the first one]`. */
+  readonly duplicates: readonly (readonly [number, number, number])[];
+  readonly errors: readonly { readonly index: number; readonly code: Code; readonly detail: string }[];
+  /** Partition of each message by its index in the batch; undefined when all fell in one partition (`ranges`, `duplicates` name it). */
+  readonly partitions: Uint16Array | undefined;
+  readonly durability: Durability;
+}
+
+/** Messages `first … first + count − 1` of one partition, as they are stored: records `start … end` of `bytes`. */
+export interface Block {
+  readonly partition: number;
+  readonly first: number;
+  readonly count: number;
+  readonly producedAt: number;
+  readonly bytes: Uint8Array;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A block given to a consumer under one lease. A message's receipt is `partition.sequence.lease`. */
+export interface LeasedBlock extends Block {
+  readonly deliveries: number;
+  readonly lease: string;
+}
+
+/** A sequence, the two ends, or the first message at or after a time in ms. */
+export type Place = number | 'start' | 'end' | { readonly time: number };
+
+/** As much of an AbortSignal as the core needs. */
+export interface Signal {
+  readonly aborted: boolean;
+  addEventListener(type: 'abort', listener: () => void, options?: { once?: boolean }): void;
+  removeEventListener(type: 'abort', listener: () => void): void;
+}
+
+export interface ReadInput {
+  /** All partitions when undefined. */
+  readonly partition?: number | undefined;
+  /** Where to begin; `start` unless said. Not together with `cursor`. */
+  readonly from?: Place | undefined;
+  readonly cursor?: string | undefined;
+  readonly limit?: number | undefined;
+  readonly maxBytes?: number | undefined;
+  readonly waitMs?: number | undefined;
+  readonly signal?: Signal | undefined;
+}
+
+export interface ReadResult {
+  readonly blocks: readonly Block[];
+  /** The cursor before the first block, and the one after the last (cursor.ts steps between them). */
+  readonly start: string;
+  readonly cursor: string;
+  /** Nothing is after it now. */
+  readonly end: boolean;
+}
+
+export type Order = 'none' | 'key' | 'partition';
+
+export interface GroupConfig {
+  readonly startAt: number | string;
+  readonly order: Order;
+  readonly leaseMs: number;
+  readonly maxDeliveries: number;
+  /** Per partition; undefined for no bound. */
+  readonly maxInFlight?: number | undefined;
+}
+
+export interface GroupInput {
+  /** `start` (default), `end`, a sequence, or `time:MS`. */
+  readonly startAt?: number | string | undefined;
+  readonly order?: Order | undefined;
+  readonly leaseMs?: number | null | undefined;
+  readonly maxDeliveries?: number | null | undefined;
+  readonly maxInFlight?: number | null | undefined;
+}
+
+export interface GroupHead extends GroupConfig {
+  readonly name: string;
+  readonly version: number;
+  readonly createdAt: number;
+}
+
+export interface GroupInfo extends GroupHead {
+  /** Messages that the group has still to get: never delivered, or waiting to be delivered again. */
+  readonly unread: number;
+  readonly inFlight: number;
+  /** Of those in flight, the ones that were delivered before. */
+  readonly redelivered: number;
+  readonly dead: number;
+  /** Consumers that have fetched within the last minute or hold a lease. */
+  readonly members: readonly { readonly consumer: string; readonly inFlight: number; readonly lastSeenAt: number }[];
+}
+
+export interface PendingInfo {
+  readonly partition: number;
+  readonly sequence: number;
+  readonly consumer: string;
+  readonly deliveries: number;
+  readonly expiresAt: number;
+  readonly receipt: string;
+}
+
+export interface FetchInput {
+  readonly consumer: string;
+  readonly max?: number | undefined;
+  readonly maxBytes?: number | undefined;
+  readonly waitMs?: number | undefined;
+  readonly leaseMs?: number | undefined;
+  readonly startAt?: number | string | undefined;
+  readonly ack?: readonly string[] | undefined;
+  readonly signal?: Signal | undefined;
+}
+
+export interface FetchResult {
+  readonly blocks: readonly LeasedBlock[];
+  /** Receipts given with `ack` that did not count. */
+  readonly failed: readonly ReceiptFailure[];
+}
+
+export interface ReceiptFailure {
+  readonly receipt: string;
+  readonly code: Code;
+  readonly detail: string;
+}
+
+export type SettleVerb = 'ack' | 'nack' | 'extend' | 'reject';
+
+export interface SettleInput {
+  readonly receipts: readonly string[];
+  /** nack: not again before this. */
+  readonly delayMs?: number | undefined;
+  /** extend: counted from now. */
+  readonly leaseMs?: number | undefined;
+  /** reject, nack: kept in the dead letter. */
+  readonly reason?: string | undefined;
+}
+
+export interface DeadLetter {
+  readonly id: string;
+  readonly reason: 'rejected' | 'max-deliveries';
+  /** The text given with the reject or the last nack, or why it died. */
+  readonly error: string;
+  readonly group: string;
+  readonly consumer: string;
+  readonly deliveries: number;
+  readonly diedAt: number;
+  /** The last deliveries, oldest first. */
+  readonly history: readonly { readonly at: number; readonly event: string; readonly consumer?: string; readonly deliveries: number }[];
+  /** One message, its original bytes. */
+  readonly message: Block;
+}
+
+export interface DeadLetterFilter extends PageInput {
+  readonly group?: string | undefined;
+}
+
+export interface RedriveInput {
+  readonly ids?: readonly string[] | undefined;
+  readonly all?: boolean | undefined;
+  readonly to?: 'group' | 'groups' | { readonly station: string } | undefined;
+}
+
+export interface Broker {
+  /** `PUT`: makes it or finds the same. @throws STATION_EXISTS it differs · DURABILITY_UNAVAILABLE · LIMIT_EXCEEDED */
+  putStation(ns: string, station: string, input: StationInput): Promise<{ created: boolean; station: StationInfo }>;
+  station(ns: string, station: string): Promise<StationInfo>;
+  stations(ns: string, page: PageInput): Promise<Page<StationHead>>;
+  /** @param version refuses with VERSION_MISMATCH when another is current */
+  patchStation(ns: string, station: string, patch: StationInput, version?: number): Promise<StationInfo>;
+  removeStation(ns: string, station: string): Promise<void>;
+  purge(ns: string, station: string, input: { upTo?: number | undefined; partition?: number | undefined }): Promise<{ purged: number }>;
+
+  /** @param batch a whole WSR1 batch with its CRC (§6), kept by the broker until the answer: do not change it */
+  produce(ns: string, station: string, batch: Uint8Array, input?: ProduceInput): Promise<ProduceResult>;
+  read(ns: string, station: string, input: ReadInput): Promise<ReadResult>;
+  /** @throws MESSAGE_TRIMMED · MESSAGE_NOT_FOUND */
+  message(ns: string, station: string, partition: number, sequence: number): Promise<Block>;
+
+  putGroup(ns: string, station: string, group: string, input: GroupInput): Promise<{ created: boolean; group: GroupInfo }>;
+  group(ns: string, station: string, group: string): Promise<GroupInfo>;
+  groups(ns: string, station: string, page: PageInput): Promise<Page<GroupHead>>;
+  patchGroup(ns: string, station: string, group: string, patch: GroupInput, version?: number): Promise<GroupInfo>;
+  removeGroup(ns: string, station: string, group: string): Promise<void>;
+  pending(ns: string, station: string, group: string, page: PageInput): Promise<Page<PendingInfo>>;
+  seek(ns: string, station: string, group: string, to: Place, partition?: number): Promise<void>;
+
+  /** Makes the group when it is not there. */
+  fetch(ns: string, station: string, group: string, input: FetchInput): Promise<FetchResult>;
+  settle(ns: string, station: string, group: string, verb: SettleVerb, input: SettleInput): Promise<readonly ReceiptFailure[]>;
+
+  deadLetters(ns: string, station: string, filter: DeadLetterFilter): Promise<Page<DeadLetter>>;
+  deadLetter(ns: string, station: string, id: string): Promise<DeadLetter>;
+  removeDeadLetter(ns: string, station: string, id: string): Promise<void>;
+  redrive(ns: string, station: string, input: RedriveInput): Promise<{ redriven: number }>;
+
+  /** Refuses new calls (SHUTTING_DOWN), wakes those that wait, finishes what was accepted, writes sections, closes. */
+  close(): Promise<void>;
+}
+
+/** `start`, `end`, `time:MS` or a sequence from 1, as text or number; undefined when it is none of them. */
+export function parsePlace(text: string | number): Place | undefined {
+  if (text === 'start' || text === 'end') return text;
+  if (typeof text === 'number') return Number.isSafeInteger(text) && text >= 1 ? text : undefined;
+  const [, time, digits] = /^(time:)?(0|[1-9]\d{0,15})$/.exec(text) ?? [];
+  const value = Number(digits);
+  if (digits === undefined || !Number.isSafeInteger(value)) return undefined;
+  if (time) return { time: value };
+  return value >= 1 ? value : undefined;
+}

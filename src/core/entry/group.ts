@@ -1,0 +1,60 @@
+/** Groups of a partition: made, changed, removed, moved; and what happens to the messages that they are given. */
+import { list, number, oneOf, optional, struct, text, type Of } from './codec.ts';
+
+export const groupConfig = struct({
+  startAt: text,
+  order: oneOf('none', 'key', 'partition'),
+  leaseMs: number,
+  maxDeliveries: number,
+  maxInFlight: optional(number),
+});
+
+/** `at`: the sequence that is delivered first, settled from `startAt` in the step that made the group. */
+export const groupMade = struct({ command: number, group: number, name: text, at: number, config: groupConfig });
+export type GroupMade = Of<typeof groupMade>;
+
+export const groupChanged = struct({ command: number, group: number, config: groupConfig });
+export type GroupChanged = Of<typeof groupChanged>;
+
+export const groupRemoved = struct({ command: number, group: number });
+export type GroupRemoved = Of<typeof groupRemoved>;
+
+/** The group goes on at `at`; leases up to and with this entry end. */
+export const sought = struct({ command: number, group: number, at: number });
+export type Sought = Of<typeof sought>;
+
+/** Messages `from … from + count − 1`. */
+export const range = struct({ from: number, count: number });
+export type Range = Of<typeof range>;
+
+/** The lease is named by this entry (epoch, index). `deliveries` counts this one. */
+export const leased = struct({
+  group: number,
+  consumer: text,
+  expires: number,
+  runs: list(struct({ from: number, count: number, deliveries: number })),
+});
+export type Leased = Of<typeof leased>;
+
+export const acked = struct({ group: number, ranges: list(range) });
+export type Acked = Of<typeof acked>;
+
+/** Back to be delivered again, not before `due` (0: at once). `uncounted`: the delivery did not leave the broker. */
+export const returned = struct({ group: number, why: oneOf('nacked', 'expired', 'uncounted'), due: number, ranges: list(range) });
+export type Returned = Of<typeof returned>;
+
+export const extended = struct({ group: number, expires: number, ranges: list(range) });
+export type Extended = Of<typeof extended>;
+
+/** Dead for this group. A letter is named by partition, sequence and the index of this entry. */
+export const died = struct({ group: number, reason: oneOf('rejected', 'max-deliveries'), error: text, ranges: list(range) });
+export type Died = Of<typeof died>;
+
+const letter = struct({ sequence: number, died: number });
+
+/** Back to the group that failed, as if never delivered. */
+export const redriven = struct({ letters: list(letter) });
+export type Redriven = Of<typeof redriven>;
+
+export const lettersRemoved = struct({ why: oneOf('removed', 'age', 'redriven'), letters: list(letter) });
+export type LettersRemoved = Of<typeof lettersRemoved>;

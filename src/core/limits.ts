@@ -1,0 +1,89 @@
+/**
+ * Every limit: its number, its unit in its name, and why it is there. All are settings (`Broker` takes a partial table).
+ *
+ * Holds: relations between limits are asserted when a table is made, so that a setting cannot break another.
+ * Elsewhere: what refuses when a limit is passed names the limit in its text.
+ */
+
+export const DEFAULT_LIMITS = {
+  /** Payload bytes of one message. */
+  messageBytesMax: 1024 * 1024,
+  /** Record bytes of one batch, headers of the batch included. */
+  batchBytesMax: 8 * 1024 * 1024,
+  batchCountMax: 10_000,
+  /** Header names and values of one message, in bytes. */
+  headerBytesMax: 16 * 1024,
+  /** Bytes of a key and of an id. */
+  keyBytesMax: 1024,
+  idBytesMax: 1024,
+  /** Longest body of a control call, in bytes. */
+  controlBytesMax: 256 * 1024,
+  nameLengthMax: 128,
+  waitMsMax: 30_000,
+  leaseMsMin: 1_000,
+  leaseMsMax: 12 * 60 * 60 * 1000,
+  leaseMsDefault: 30_000,
+  maxDeliveriesDefault: 10,
+  maxDeliveriesMax: 1_000_000,
+  maxInFlightMax: 1_000_000_000,
+  delayMsMax: 365 * 24 * 60 * 60 * 1000,
+  dedupWindowMsDefault: 120_000,
+  dedupWindowMsMax: 7 * 24 * 60 * 60 * 1000,
+  partitionsMax: 256,
+  stationsMax: 100_000,
+  groupsPerStationMax: 1_000,
+  /** Runs (§9 h of the design) of one group in one partition; above it deliveries pause. */
+  runsMax: 10_000,
+  /** Messages, and their bytes, that one fetch or one read gives at most and unless asked. */
+  fetchCountMax: 10_000,
+  fetchBytesMax: 8 * 1024 * 1024,
+  fetchCountDefault: 100,
+  fetchBytesDefault: 1024 * 1024,
+  listLimitDefault: 100,
+  listLimitMax: 1_000,
+  receiptsMax: 10_000,
+  /** Text given with a reject, in bytes. */
+  reasonBytesMax: 4 * 1024,
+  /** Fetches and reads that wait in one partition. */
+  waitersMax: 10_000,
+  /** Bytes that wait for the next write of a volume; more is refused as OVERLOADED. */
+  pendingBytesMax: 64 * 1024 * 1024,
+  /** State entries' bytes after which an actor writes its sections. */
+  settleBytes: 1024 * 1024,
+  /** Time within which what was written is synced although nobody waits for it. */
+  syncWithinMs: 50,
+  ticketMs: 60_000,
+} as const;
+
+export type Limits = { readonly [name in keyof typeof DEFAULT_LIMITS]: number };
+
+/** @throws TypeError names the limit that is no whole number above zero, or the relation that does not hold */
+export function makeLimits(changes: Partial<Limits> = {}): Limits {
+  const limits: Limits = { ...DEFAULT_LIMITS, ...changes };
+  for (const [name, value] of Object.entries(limits)) {
+    if (!(name in DEFAULT_LIMITS)) throw new TypeError(`There is no limit named ${name}.`);
+    if (!Number.isSafeInteger(value) || value < 1)
+      throw new TypeError(`The limit ${name} is ${value}; it must be a whole number above zero.`);
+  }
+  const ordered: [keyof Limits, keyof Limits][] = [
+    ['messageBytesMax', 'batchBytesMax'],
+    ['leaseMsMin', 'leaseMsDefault'],
+    ['leaseMsDefault', 'leaseMsMax'],
+    ['dedupWindowMsDefault', 'dedupWindowMsMax'],
+    ['listLimitDefault', 'listLimitMax'],
+    ['fetchCountDefault', 'fetchCountMax'],
+    ['fetchBytesDefault', 'fetchBytesMax'],
+    ['batchBytesMax', 'pendingBytesMax'],
+  ];
+  for (const [less, more] of ordered) {
+    if (limits[less] > limits[more]) throw new TypeError(`The limit ${less} (${limits[less]}) is above ${more} (${limits[more]}).`);
+  }
+  return limits;
+}
+
+/** A name of API.md §2: 1 to 128 of `a-z A-Z 0-9 . _ -`, not starting with a dot. */
+export function isName(name: string): boolean {
+  return NAME.test(name);
+}
+
+export const NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$/;

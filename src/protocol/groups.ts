@@ -1,0 +1,79 @@
+/**
+ * Consumer groups: what makes and changes one, how messages are fetched and settled.
+ */
+import * as z from 'zod';
+import type { Limits } from '../core/limits.ts';
+import * as fields from './fields.ts';
+
+export function groupSchemas(limits: Limits) {
+  const order = z.enum(['none', 'key', 'partition']).describe('`key`: one message of a key at a time. `partition`: one lease at a time.');
+  const leaseMs = fields.whole(limits.leaseMsMin, limits.leaseMsMax).describe(`How long a delivered message is kept from others; ${limits.leaseMsDefault} unless said.`);
+  const maxDeliveries = fields.whole(1, limits.maxDeliveriesMax).describe(`After so many deliveries a message is a dead letter; ${limits.maxDeliveriesDefault} unless said.`);
+  const maxInFlight = fields.whole(1, limits.maxInFlightMax).describe('Messages that are out at once, in each partition.');
+  const consumer = fields.name('consumer');
+  const waitMs = fields.whole(0, limits.waitMsMax).describe('How long to wait for a message.');
+  const receipts = z.array(z.string()).max(limits.receiptsMax);
+
+  const input = z.strictObject({
+    startAt: fields.place().optional(),
+    order: order.optional(),
+    leaseMs: leaseMs.optional(),
+    maxDeliveries: maxDeliveries.optional(),
+    maxInFlight: maxInFlight.optional(),
+  });
+  const patch = z.strictObject({
+    order: order.optional(),
+    leaseMs: leaseMs.nullish(),
+    maxDeliveries: maxDeliveries.nullish(),
+    maxInFlight: maxInFlight.nullish(),
+  });
+  const fetch = z.strictObject({
+    consumer,
+    max: fields.whole(1, limits.fetchCountMax).optional().describe(`Messages at most; ${limits.fetchCountDefault} unless said.`),
+    maxBytes: fields.whole(1).optional().describe('Record bytes at most, but one message always comes.'),
+    waitMs: waitMs.optional(),
+    leaseMs: leaseMs.optional(),
+    startAt: fields.place().optional().describe('Where the group begins, if this call makes it.'),
+    ack: receipts.optional().describe('Receipts to ack on the way.'),
+  });
+
+  const delayMs = fields.whole(0, limits.delayMsMax).optional().describe('Not again before this.');
+  const reason = z.string().max(limits.reasonBytesMax).optional().describe('Kept in the dead letter.');
+  const settle = {
+    ack: z.strictObject({ receipts }),
+    nack: z.strictObject({ receipts, delayMs, reason }),
+    extend: z.strictObject({ receipts, leaseMs: leaseMs.optional().describe('Counted from now; the group\'s unless said.') }),
+    reject: z.strictObject({ receipts, reason }),
+  };
+  const seek = z.strictObject({ to: fields.place(), partition: fields.whole(0).optional().describe('All partitions unless said.') });
+
+  const failure = z.object({ receipt: z.string(), code: z.string(), detail: z.string() });
+  const settled = z.object({ failed: z.array(failure).describe('The receipts that did not count; empty with 200.') });
+  const head = z.object({
+    name: fields.name('group'),
+    version: fields.whole(1),
+    createdAt: fields.time(),
+    startAt: z.union([z.int(), z.string()]),
+    order,
+    leaseMs,
+    maxDeliveries,
+    maxInFlight: maxInFlight.optional(),
+  });
+  const member = z.object({ consumer, inFlight: fields.whole(0), lastSeenAt: fields.time() });
+  const info = head.extend({
+    unread: fields.whole(0).describe('What the group has still to get.'),
+    inFlight: fields.whole(0),
+    redelivered: fields.whole(0).describe('Of those in flight, the ones that were delivered before.'),
+    dead: fields.whole(0),
+    members: z.array(member),
+  });
+  const pending = z.object({
+    partition: fields.whole(0),
+    sequence: fields.whole(1),
+    consumer,
+    deliveries: fields.whole(1),
+    expiresAt: fields.time(),
+    receipt: z.string(),
+  });
+  return { input, patch, fetch, settle, seek, settled, failure, info, list: fields.page(head), pending: fields.page(pending) };
+}

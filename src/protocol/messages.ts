@@ -1,0 +1,64 @@
+/**
+ * Messages: as they are given in a batch, and as they come back.
+ *
+ * The gateway does not validate batches with these (rest/batch.ts keeps each payload's bytes, which a parsed value
+ * cannot); they say the form, and a test holds both to the same judgement.
+ */
+import * as z from 'zod';
+import type { Limits } from '../core/limits.ts';
+import * as fields from './fields.ts';
+
+export function messageSchemas(limits: Limits) {
+  const headers = z.record(z.string(), z.string()).describe(`Names and values; ${limits.headerBytesMax} bytes in all.`);
+  const durability = z.enum(['memory', 'buffered', 'local', 'synced', 'replicated']).describe('What really happened, never less than the station asks for.');
+  const partition = fields.whole(0);
+  const sequence = fields.whole(1);
+
+  const input = z
+    .strictObject({
+      payload: z.unknown().optional().describe('Any JSON, kept byte for byte; implies `application/json`. In msgpack also bytes.'),
+      text: z.string().optional().describe('Implies `text/plain`.'),
+      base64: z.base64().optional().describe('Any bytes.'),
+      key: z.string().optional().describe('Decides the partition, and the order within it.'),
+      id: z.string().optional().describe('Stored once within the station\'s `dedupWindowMs`.'),
+      headers: headers.optional(),
+      contentType: z.string().optional(),
+      delayMs: fields.whole(0, limits.delayMsMax).optional().describe('Above 0: not available in this version.'),
+      expiresMs: fields.whole(0).optional().describe('Not available in this version.'),
+    })
+    .describe('Exactly one of `payload`, `text`, `base64`.');
+  const batch = z.strictObject({
+    messages: z.array(input).min(1).max(limits.batchCountMax),
+    atomic: z.boolean().optional().describe('All or nothing; all must fall in one partition.'),
+  });
+
+  const produced = z.object({ partition, sequence, duplicate: z.boolean(), durability });
+  const results = z.object({ results: z.array(z.union([produced, z.object({ code: z.string(), detail: z.string() })])).describe('In the order sent.') });
+  const recordsResult = z.object({
+    ranges: z.array(z.tuple([partition, sequence, fields.whole(1)])).describe('`[partition, first, count]`, by partition, then in the order sent.'),
+    duplicates: z.array(z.tuple([fields.whole(0), partition, sequence])).describe('`[index, partition, sequence of the first one]`.'),
+    scheduled: z.array(z.unknown()).describe('Empty in this version.'),
+    errors: z.array(z.tuple([fields.whole(0), z.string()])).describe('`[index, code]`.'),
+    durability,
+  });
+
+  const message = z.object({
+    partition,
+    sequence,
+    producedAt: fields.time(),
+    key: z.string().optional(),
+    id: z.string().optional(),
+    headers: headers.optional(),
+    contentType: z.string().optional(),
+    payload: z.unknown().optional().describe('The stored JSON verbatim, where the content type is JSON and the bytes are valid.'),
+    text: z.string().optional().describe('Else the bytes as text, where they are UTF-8.'),
+    base64: z.string().optional().describe('Else the bytes, or always with `?as=base64`.'),
+  });
+  const delivered = message.extend({ receipt: z.string().describe('`PARTITION.SEQUENCE.LEASE`'), deliveries: fields.whole(1) });
+  const read = z.object({
+    messages: z.array(message),
+    cursor: z.string().describe('Go on with `?cursor=`.'),
+    end: z.boolean().describe('Nothing is after it now.'),
+  });
+  return { input, batch, produced, results, recordsResult, message, delivered, read };
+}
