@@ -9,18 +9,18 @@ import type { Durability } from './ports.ts';
 
 export interface Retention {
   /** Milliseconds since a message got its sequence. */
-  readonly maxAgeMs?: number | undefined;
+  readonly maxAgeMs: number | undefined;
   /** Per partition. */
-  readonly maxMessages?: number | undefined;
+  readonly maxMessages: number | undefined;
   /** Record bytes, per partition. */
-  readonly maxBytes?: number | undefined;
-  readonly untilAcked?: boolean | undefined;
+  readonly maxBytes: number | undefined;
+  readonly untilAcked: boolean | undefined;
   /** What happens to a message that `maxMessages` or `maxBytes` has no room for: the oldest goes, or it is refused. */
   readonly discard: 'old' | 'refuse';
 }
 
 export interface DeadLetterConfig {
-  readonly maxAgeMs?: number | undefined;
+  readonly maxAgeMs: number | undefined;
 }
 
 export interface StationConfig {
@@ -151,12 +151,13 @@ export interface ReadResult {
 export type Order = 'none' | 'key' | 'partition';
 
 export interface GroupConfig {
-  readonly startAt: number | string;
+  /** As it was given, as a text. */
+  readonly startAt: string;
   readonly order: Order;
   readonly leaseMs: number;
   readonly maxDeliveries: number;
   /** Per partition; undefined for no bound. */
-  readonly maxInFlight?: number | undefined;
+  readonly maxInFlight: number | undefined;
 }
 
 export interface GroupInput {

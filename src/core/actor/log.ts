@@ -109,9 +109,7 @@ export class ActorLog {
     this.dataFloor = info.data;
     this.last = this.#settled;
     await this.#replay(info.last);
-    if (this.last !== info.last) {
-      throw new WaysideError('CORRUPTION', `Entries ${this.last + 1} to ${info.last} of ${this.key} are missing.`);
-    }
+    if (this.last !== info.last) throw missing(this.key, this.last + 1, info.last);
   }
 
   async #replay(to: number): Promise<void> {
@@ -122,6 +120,7 @@ export class ActorLog {
         const kind = kindOf(entry.kind, entry.version);
         const isBatch = kind.data;
         // A trimmed data entry may be gone from the middle; a state entry never is, before sections hold it.
+        if (entry.index !== this.last + 1 && this.last + 1 >= this.dataFloor) throw missing(this.key, this.last + 1, entry.index - 1);
         this.last = entry.index;
         this.#lastTime = Math.max(this.#lastTime, entry.time);
         this.#count(kind, entry.bodyBytes);
@@ -151,7 +150,7 @@ export class ActorLog {
     for (const { kind, value, batch } of drafts) {
       this.last++;
       const body = batch?.body.parts[0];
-      this.#machine.apply({ kind, index: this.last, epoch: this.volume.epoch, time: now, first: batch?.first ?? 0, count: kind.id === 2 ? 0 : (batch?.count ?? 0), value, body, live: true });
+      this.#machine.apply({ kind, index: this.last, epoch: this.volume.epoch, time: now, first: batch?.first ?? 0, count: batch?.count ?? 0, value, body, live: true });
     }
     this.#noteDue();
     if (this.#stateBytesSinceSettled > this.#settleBytes || this.#bytesSinceSettled > SETTLE_DATA_BYTES) this.settle();
@@ -225,4 +224,8 @@ export class ActorLog {
     this.#commit([{ do: 'remove', actor: this.key }], this.last + 1);
     this.last++;
   }
+}
+
+function missing(key: ActorKey, from: number, to: number): WaysideError {
+  return new WaysideError('CORRUPTION', `Entries ${from} to ${to} of ${key} are missing.`);
 }

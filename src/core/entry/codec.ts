@@ -138,16 +138,16 @@ export function oneOf<const W extends string>(...words: readonly W[]): Codec<W> 
   };
 }
 
-export function struct<F extends Record<string, Codec<never>>>(fields: { [N in keyof F]: F[N] }): Codec<{ readonly [N in keyof F]: Of<F[N]> }> {
-  const entries = Object.entries(fields) as [string, Codec<unknown>][];
+export function struct<T extends Record<string, unknown>>(fields: { [N in keyof T]: Codec<T[N]> }): Codec<{ readonly [N in keyof T]: T[N] }> {
+  const entries = Object.entries(fields) as [keyof T & string, Codec<unknown>][];
   return {
     write(writer, value) {
-      for (const [name, codec] of entries) codec.write(writer, (value as Record<string, unknown>)[name]);
+      for (const [name, codec] of entries) codec.write(writer, value[name]);
     },
     read(reader) {
       const value: Record<string, unknown> = {};
       for (const [name, codec] of entries) value[name] = codec.read(reader);
-      return value as never;
+      return value as T;
     },
   };
 }

@@ -205,7 +205,14 @@ export const commitChecks: VolumeCheck[] = [
     name: 'commit keeps actors apart whose keys look alike',
     run: (make) =>
       withVolume(make, async (on) => {
-        const keys = [actorKey(1, 1, 1), actorKey(11, 1, 0), actorKey(1, 11, 0), actorKey(1, 1, 10), actorKey(0, 0, 0), actorKey(2 ** 31, 2 ** 31, 255)];
+        const keys = [
+          actorKey(1, 1, 1),
+          actorKey(11, 1, 0),
+          actorKey(1, 11, 0),
+          actorKey(1, 1, 10),
+          actorKey(0, 0, 0),
+          actorKey(2 ** 31, 2 ** 31, 255),
+        ];
         await on.store(...keys.map((key, at) => append(key, 1, { body: [bytesOf(20, at)] })));
         if (make.traits.persistent) await on.again();
         for (const [at, key] of keys.entries()) equal((await on.read(key))[0]?.body, bytesOf(20, at), key);

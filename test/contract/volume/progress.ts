@@ -45,7 +45,10 @@ export const progressChecks: VolumeCheck[] = [
         const positions: number[] = [];
         for (let index = 1; index <= 30; index += 1) positions.push(on.commit(append(index % 2 ? A : B, Math.ceil(index / 2))));
         await on.synced(positions[29] as number);
-        assert(positions.every((position) => position <= on.current.synced), 'all are synced');
+        assert(
+          positions.every((position) => position <= on.current.synced),
+          'all are synced',
+        );
       }),
   },
   {

@@ -59,8 +59,16 @@ export const readChecks: VolumeCheck[] = [
           equal(await on.indexes(A, 1, 1e6, 'data'), [2, 4, 5], 'data');
           equal(await on.indexes(A, 3, 200, 'data'), [4, 5], 'data within 200 bytes');
           equal(await on.indexes(A, 6, 200, 'data'), [], 'data after the last');
-          equal((await on.current.heads(A, 1, 2, 'data')).map((head) => head.index), [2, 4], 'heads of data');
-          equal((await on.current.heads(A, 1, 2, 'all')).map((head) => head.index), [1, 2], 'heads of all');
+          equal(
+            (await on.current.heads(A, 1, 2, 'data')).map((head) => head.index),
+            [2, 4],
+            'heads of data',
+          );
+          equal(
+            (await on.current.heads(A, 1, 2, 'all')).map((head) => head.index),
+            [1, 2],
+            'heads of all',
+          );
         };
         await check();
         if (!make.traits.persistent) return;
@@ -74,15 +82,24 @@ export const readChecks: VolumeCheck[] = [
       withVolume(make, async (on) => {
         const epoch = on.current.epoch;
         const writes = Array.from({ length: 40 }, (_, at) =>
-          at % 3 === 0 ? state(A, at + 1, { body: [bytesOf(at, at)] }) : append(A, at + 1, { first: at * 10 + 1, count: 10, body: [bytesOf(at, at)] }),
+          at % 3 === 0
+            ? state(A, at + 1, { body: [bytesOf(at, at)] })
+            : append(A, at + 1, { first: at * 10 + 1, count: 10, body: [bytesOf(at, at)] }),
         );
         await on.store(...writes);
         const check = async (): Promise<void> => {
           const heads = await on.current.heads(A, 1, 1000, 'all');
           equal(heads.length, 40, 'heads');
           for (const [at, write] of writes.entries()) equalHead(heads[at], write, epoch);
-          assert(heads.every((head) => (head as { body?: Uint8Array }).body === undefined), 'no bodies');
-          equal((await on.current.heads(A, 11, 5, 'all')).map((head) => head.index), [11, 12, 13, 14, 15], 'countMax');
+          assert(
+            heads.every((head) => (head as { body?: Uint8Array }).body === undefined),
+            'no bodies',
+          );
+          equal(
+            (await on.current.heads(A, 11, 5, 'all')).map((head) => head.index),
+            [11, 12, 13, 14, 15],
+            'countMax',
+          );
           equal(await on.current.heads(A, 41, 5, 'all'), [], 'beyond the last');
         };
         await check();

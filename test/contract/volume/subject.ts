@@ -244,7 +244,10 @@ export function equalEntry(entry: StoredEntry | undefined, write: Append, epoch:
   equalHead(entry, write, epoch);
   equal(entry.body.length, body.length, `body length of entry ${write.index}`);
   // Compared by CRC first and by byte after, so that eight MiB do not take seconds where the CRC is enough to blame.
-  assert(entry.body.every((byte, at) => byte === body[at]), `the body of entry ${write.index} of ${write.actor} is what was committed`);
+  assert(
+    entry.body.every((byte, at) => byte === body[at]),
+    `the body of entry ${write.index} of ${write.actor} is what was committed`,
+  );
 }
 
 export function equalHead(head: EntryHead | undefined, write: Append, epoch: number): void {

@@ -6,9 +6,9 @@
  * Elsewhere: what a power cut leaves (disk.ts); which faults a campaign turns on (../volume.ts).
  */
 
+import { WaysideError } from '../../../src/core/errors.ts';
 import type { File, Files, Timers } from '../../../src/core/ports.ts';
 import { DiskFullError } from '../../../src/core/ports.ts';
-import { WaysideError } from '../../../src/core/errors.ts';
 import { Chance } from '../world.ts';
 import type { CutOdds, Inode } from './disk.ts';
 import { Disk, drawCutOdds, SECTOR_BYTES } from './disk.ts';
@@ -42,7 +42,20 @@ export const NO_FAULTS: Readonly<FaultOdds> = {
 
 export interface Call {
   readonly number: number;
-  readonly op: 'lock' | 'list' | 'open' | 'create' | 'remove' | 'rename' | 'syncFolder' | 'read' | 'write' | 'writeAhead' | 'sync' | 'truncate' | 'close';
+  readonly op:
+    | 'lock'
+    | 'list'
+    | 'open'
+    | 'create'
+    | 'remove'
+    | 'rename'
+    | 'syncFolder'
+    | 'read'
+    | 'write'
+    | 'writeAhead'
+    | 'sync'
+    | 'truncate'
+    | 'close';
   readonly name: string;
   readonly at: number;
   readonly bytes: number;

@@ -1,0 +1,106 @@
+/**
+ * One timer for all that is due some time: actors say when, and are called then.
+ *
+ * Holds: the host's timer is set for the earliest of all; what was put off or taken back is passed over when it comes up.
+ */
+import type { Timers } from '../ports.ts';
+import type { Time } from './time.ts';
+
+interface Item {
+  readonly at: number;
+  readonly key: string;
+}
+
+/** A host's timer must not be asked for longer than this (setTimeout takes 2^31 − 1 ms). */
+const AHEAD_MS_MAX = 12 * 60 * 60 * 1000;
+/** Timers that ring at nearly the same time are taken together. */
+const GRAIN_MS = 5;
+
+export class Alarms {
+  readonly #timers: Timers;
+  readonly #time: Time;
+  readonly #ring: (key: string) => void;
+  /** What each key waits for now. */
+  readonly #wanted = new Map<string, number>();
+  /** A binary heap by time, with items that are no longer wanted in it. */
+  readonly #heap: Item[] = [];
+  #armed = Infinity;
+  #disarm: () => void = () => undefined;
+
+  constructor(timers: Timers, time: Time, ring: (key: string) => void) {
+    this.#timers = timers;
+    this.#time = time;
+    this.#ring = ring;
+  }
+
+  /** @param at ms since 1970; Infinity takes it back */
+  set(key: string, at: number): void {
+    if (at === Infinity) {
+      this.#wanted.delete(key);
+      return;
+    }
+    if (this.#wanted.get(key) === at) return;
+    this.#wanted.set(key, at);
+    this.#push({ at, key });
+    this.#arm();
+  }
+
+  stop(): void {
+    this.#wanted.clear();
+    this.#heap.length = 0;
+    this.#disarm();
+    this.#armed = Infinity;
+  }
+
+  #arm(): void {
+    const at = this.#heap[0]?.at ?? Infinity;
+    if (at >= this.#armed) return;
+    this.#disarm();
+    this.#armed = at;
+    const ms = Math.min(AHEAD_MS_MAX, Math.max(GRAIN_MS, at - this.#time.now()));
+    this.#disarm = this.#timers.after(ms, () => {
+      this.#armed = Infinity;
+      this.#due();
+    });
+  }
+
+  #due(): void {
+    const now = this.#time.now();
+    for (let item = this.#heap[0]; item !== undefined && item.at <= now; item = this.#heap[0]) {
+      this.#pop();
+      if (this.#wanted.get(item.key) !== item.at) continue;
+      this.#wanted.delete(item.key);
+      this.#ring(item.key);
+    }
+    this.#arm();
+  }
+
+  #push(item: Item): void {
+    const heap = this.#heap;
+    let at = heap.length;
+    heap.push(item);
+    while (at > 0) {
+      const parent = (at - 1) >> 1;
+      if (heap[parent]!.at <= item.at) break;
+      heap[at] = heap[parent]!;
+      at = parent;
+    }
+    heap[at] = item;
+  }
+
+  #pop(): void {
+    const heap = this.#heap;
+    const item = heap.pop();
+    if (item === undefined || heap.length === 0) return;
+    let at = 0;
+    for (;;) {
+      let child = at * 2 + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && heap[child + 1]!.at < heap[child]!.at) child++;
+      if (heap[child]!.at >= item.at) break;
+      heap[at] = heap[child]!;
+      at = child;
+    }
+    heap[at] = item;
+  }
+}

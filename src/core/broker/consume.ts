@@ -1,0 +1,134 @@
+/**
+ * Consuming as a member of a group: fetch over all partitions, and settling by receipt.
+ *
+ * Holds: a fetch asks each partition for what is left of what was asked, beginning at another one each time; nothing is
+ * leased beyond it. Elsewhere: what one partition gives out (partition/fetch.ts), waiting (waiting.ts).
+ */
+import type { FetchInput, FetchResult, LeasedBlock, ReceiptFailure, SettleInput, SettleVerb } from '../calls.ts';
+import type { CatalogGroup, Station } from '../catalog/state.ts';
+import { checkName, whole } from '../config.ts';
+import { asWaysideError, WaysideError } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+import type { Partition } from '../partition/partition.ts';
+import { parseReceipt, type Receipt } from '../receipt.ts';
+import type { Members } from './members.ts';
+import type { Partitions } from './partitions.ts';
+import { isGone, type Waiting } from './waiting.ts';
+
+interface FetchLimits {
+  readonly max: number;
+  readonly maxBytes: number;
+  readonly waitMs: number;
+  readonly leaseMs: number | undefined;
+}
+
+export class Consuming {
+  readonly #partitions: Partitions;
+  readonly #limits: Limits;
+  readonly #waiting: Waiting;
+  readonly #members: Members;
+  #turn = 0;
+
+  constructor(partitions: Partitions, limits: Limits, waiting: Waiting, members: Members) {
+    this.#partitions = partitions;
+    this.#limits = limits;
+    this.#waiting = waiting;
+    this.#members = members;
+  }
+
+  /** All that can be refused without looking at the group. @throws INVALID_REQUEST · INVALID_NAME */
+  check(input: FetchInput): FetchLimits {
+    checkName('consumer', input.consumer);
+    const { fetchCountDefault, fetchCountMax, fetchBytesDefault, fetchBytesMax, waitMsMax, leaseMsMin, leaseMsMax, receiptsMax } = this.#limits;
+    whole('ack.length', input.ack?.length ?? 0, 0, receiptsMax);
+    return {
+      max: whole('max', input.max ?? fetchCountDefault, 1, fetchCountMax),
+      maxBytes: whole('maxBytes', input.maxBytes ?? fetchBytesDefault, 1, fetchBytesMax),
+      waitMs: whole('waitMs', input.waitMs ?? 0, 0, waitMsMax),
+      leaseMs: input.leaseMs === undefined ? undefined : whole('leaseMs', input.leaseMs, leaseMsMin, leaseMsMax),
+    };
+  }
+
+  async fetch(station: Station, group: CatalogGroup, input: FetchInput, limits: FetchLimits): Promise<FetchResult> {
+    const failed = input.ack === undefined || input.ack.length === 0 ? [] : await this.settle(station, group, 'ack', { receipts: input.ack });
+    const partitions = await this.#partitions.all(station);
+    const gone = () => isGone(input.signal);
+    this.#members.seen(group.id, input.consumer);
+    const look = async () => {
+      const blocks = await this.#collect(partitions, group, input.consumer, limits, gone);
+      return blocks.length === 0 ? undefined : blocks;
+    };
+    const park = (waiter: { wake(): void }) => {
+      const leaves = partitions.map((partition) => partition.addFetcher(group.id, waiter));
+      return () => { for (const leave of leaves) leave(); };
+    };
+    const passOn = () => { for (const partition of partitions) partition.passOn(group.id); };
+    const blocks = await this.#waiting.for({ waitMs: limits.waitMs, signal: input.signal, park, look, passOn });
+    return { blocks: blocks ?? [], failed };
+  }
+
+  async #collect(partitions: readonly Partition[], { id, config }: CatalogGroup, consumer: string, limits: FetchLimits, gone: () => boolean): Promise<LeasedBlock[]> {
+    const first = this.#turn++ % partitions.length;
+    const delivered: Promise<readonly LeasedBlock[]>[] = [];
+    let { max, maxBytes } = limits;
+    for (let i = 0; i < partitions.length && max > 0 && (delivered.length === 0 || maxBytes > 0) && !gone(); i++) {
+      const partition = partitions[(first + i) % partitions.length]!;
+      const group = partition.group(id);
+      const leased = partition.lease({ group, consumer, max, maxBytes, leaseMs: limits.leaseMs ?? config.leaseMs });
+      const fetched = leased instanceof Promise ? await leased : leased;
+      if (fetched.blocks.length === 0) continue;
+      for (const block of fetched.blocks) {
+        max -= block.count;
+        maxBytes -= block.end - block.start;
+      }
+      delivered.push(partition.deliver(group, fetched, gone));
+    }
+    return (await Promise.all(delivered)).flat();
+  }
+
+  async settle(station: Station, group: CatalogGroup, verb: SettleVerb, input: SettleInput): Promise<ReceiptFailure[]> {
+    const settling = this.#checkSettling(group, verb, input);
+    const failures: ReceiptFailure[] = [];
+    const byPartition = this.#sort(station, input.receipts, failures);
+    await Promise.all(
+      [...byPartition].map(async ([number, items]) => {
+        const partition = await this.#partitions.of(station, number);
+        const { refused } = await partition.settle(partition.group(group.id), { ...settling, verb, receipts: items.map(({ receipt }) => receipt) });
+        for (const [place, error] of refused) failures.push(failure(items[place]!.text, error));
+      }),
+    );
+    return failures;
+  }
+
+  #checkSettling(group: CatalogGroup, verb: SettleVerb, input: SettleInput): { delayMs: number; leaseMs: number; reason: string } {
+    const { receiptsMax, leaseMsMin, leaseMsMax, delayMsMax, reasonBytesMax } = this.#limits;
+    whole('receipts.length', input.receipts.length, 0, receiptsMax);
+    const reason = input.reason ?? '';
+    if (reason.length > reasonBytesMax) throw new WaysideError('INVALID_REQUEST', `The reason has ${reason.length} characters; ${reasonBytesMax} are allowed.`, { field: 'reason' });
+    return {
+      delayMs: verb === 'nack' ? whole('delayMs', input.delayMs ?? 0, 0, delayMsMax) : 0,
+      leaseMs: verb === 'extend' ? whole('leaseMs', input.leaseMs ?? group.config.leaseMs, leaseMsMin, leaseMsMax) : 0,
+      reason,
+    };
+  }
+
+  /** Receipts by partition; those that are none go to `failures`. */
+  #sort(station: Station, receipts: readonly string[], failures: ReceiptFailure[]): Map<number, { text: string; receipt: Receipt }[]> {
+    const byPartition = new Map<number, { text: string; receipt: Receipt }[]>();
+    for (const text of receipts) {
+      try {
+        const receipt = parseReceipt(text, station.secret);
+        const items = byPartition.get(receipt.partition) ?? [];
+        byPartition.set(receipt.partition, items);
+        items.push({ text, receipt });
+      } catch (error) {
+        failures.push(failure(text, asWaysideError(error)));
+      }
+    }
+    return byPartition;
+  }
+}
+
+function failure(receipt: string, { code, message }: WaysideError): ReceiptFailure {
+  return { receipt, code, detail: message };
+}

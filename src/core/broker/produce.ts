@@ -1,0 +1,171 @@
+/**
+ * Produce: checks a batch once, and sends its records to the partitions that they belong to.
+ *
+ * Holds: a batch that falls in one partition goes there as it came; one that does not is taken apart, and the answer is
+ * put together by the places in the batch that was sent. Elsewhere: what a partition does with it (partition/produce.ts).
+ */
+import { BatchBuilder } from '../batch/build.ts';
+import { RecordCursor } from '../batch/cursor.ts';
+import { u32At } from '../batch/layout.ts';
+import { type BatchView, checkBatch } from '../batch/walk.ts';
+import type { ProduceInput, ProduceResult } from '../calls.ts';
+import type { Station } from '../catalog/state.ts';
+import { WaysideError } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+import type { PartResult } from '../partition/produce.ts';
+import { SLOTS, slotOf } from '../xxh32.ts';
+import type { Partitions } from './partitions.ts';
+
+export class Producing {
+  readonly #partitions: Partitions;
+  readonly #limits: Limits;
+  /** Bytes of batches that have no answer yet. */
+  #pending = 0;
+  /** Messages without key and id take turns. */
+  #turn = 0;
+
+  constructor(partitions: Partitions, limits: Limits) {
+    this.#partitions = partitions;
+    this.#limits = limits;
+  }
+
+  async produce(find: () => Station, batch: Uint8Array, input: ProduceInput): Promise<ProduceResult> {
+    const bytes = batch.length;
+    if (this.#pending + bytes > this.#limits.pendingBytesMax) {
+      throw new WaysideError('OVERLOADED', `More than ${this.#limits.pendingBytesMax} bytes wait to be stored. Nothing of this call was stored; send it again in a moment.`, { retryAfterMs: 100 });
+    }
+    this.#pending += bytes;
+    try {
+      for (;;) {
+        try {
+          return await this.#send(find(), batch, input);
+        } catch (error) {
+          // The station was changed between looking it up and storing: look again.
+          if (!(error instanceof WaysideError) || error.code !== 'STALE_CONFIG') throw error;
+        }
+      }
+    } finally {
+      this.#pending -= bytes;
+    }
+  }
+
+  #send(station: Station, batch: Uint8Array, input: ProduceInput): Promise<ProduceResult> {
+    const view = check(batch, station, input, this.#limits);
+    const { partitions } = station.config;
+    checkPlace(partitions, input);
+    if (input.partition !== undefined || partitions === 1) return this.#whole(station, input.partition ?? 0, view, input);
+    if (!view.anyKey && !view.anyId) return this.#whole(station, this.#turn++ % partitions, view, input);
+    const route = routeOf(view, partitions, () => this.#turn++ % partitions);
+    const [first] = route;
+    if (first === undefined || route.every((partition) => partition === first)) return this.#whole(station, first ?? 0, view, input);
+    return this.#split(station, view, route, input);
+  }
+
+  async #whole(station: Station, partition: number, view: BatchView, input: ProduceInput): Promise<ProduceResult> {
+    const found = this.#partitions.of(station, partition);
+    const { ranges, duplicates, errors } = await (found instanceof Promise ? await found : found).produce({ view, input, version: station.version });
+    return {
+      count: view.count,
+      ranges: ranges.map(([first, count]) => [partition, first, count] as const),
+      duplicates: duplicates.map(([index, sequence]) => [index, partition, sequence] as const),
+      errors,
+      partitions: undefined,
+      durability: station.config.durability,
+    };
+  }
+
+  async #split(station: Station, view: BatchView, route: Uint16Array, input: ProduceInput): Promise<ProduceResult> {
+    if (input.atomic === true) throw new WaysideError('INVALID_REQUEST', 'An atomic batch must fall in one partition: give its messages one key, or name the partition.', { field: 'atomic' });
+    const shares = shareOut(view, route);
+    const results = await Promise.all(
+      [...shares].map(async ([partition, { builder, places }]) => {
+        const share = checkBatch(builder.finish(), limitsOf(station, this.#limits), trustedCrc);
+        const opened = await this.#partitions.of(station, partition);
+        const result = await opened.produce({ view: share, input, version: station.version });
+        return { partition, places, result };
+      }),
+    );
+    return gather(view.count, results, route, station);
+  }
+}
+
+/** The checks of a batch, with the station's own limit of a message. @throws INVALID_RECORDS · BATCH_TOO_LARGE */
+function check(batch: Uint8Array, station: Station, input: ProduceInput, limits: Limits): BatchView {
+  return checkBatch(batch, limitsOf(station, limits), input.trusted === true ? trustedCrc : undefined);
+}
+
+function limitsOf(station: Station, limits: Limits): Limits {
+  return { ...limits, messageBytesMax: station.config.maxMessageBytes };
+}
+
+/** The CRC of a batch that this process has just made: it is what stands behind the records. */
+function trustedCrc(bytes: Uint8Array, _start = 0, end = bytes.length): number {
+  return u32At(bytes, end);
+}
+
+function checkPlace(partitions: number, { partition, expectedSequence }: ProduceInput): void {
+  if (partition !== undefined && (!Number.isSafeInteger(partition) || partition < 0 || partition >= partitions)) {
+    throw new WaysideError('INVALID_REQUEST', `There is no partition ${partition}: the station has ${partitions}, counted from 0.`, { field: 'partition' });
+  }
+  if (expectedSequence !== undefined && partition === undefined && partitions > 1) {
+    throw new WaysideError('INVALID_REQUEST', 'An expected sequence needs a partition: name it with ?partition=.', { field: 'partition' });
+  }
+}
+
+/** Partition by place in the batch: by key, else by id, else one turn for all of them. */
+function routeOf(view: BatchView, partitions: number, takeTurn: () => number): Uint16Array {
+  const route = new Uint16Array(view.count);
+  const cursor = new RecordCursor(view.bytes, view.recordsStart, view.recordsEnd);
+  let turn: number | undefined;
+  while (cursor.next()) {
+    if (cursor.keyStart >= 0) route[cursor.index] = partitionOf(slotOf(cursor.bytes, cursor.keyStart, cursor.keyEnd), partitions);
+    else if (cursor.idStart >= 0) route[cursor.index] = partitionOf(slotOf(cursor.bytes, cursor.idStart, cursor.idEnd), partitions);
+    else {
+      turn ??= takeTurn();
+      route[cursor.index] = turn;
+    }
+  }
+  return route;
+}
+
+function partitionOf(slot: number, partitions: number): number {
+  return Math.floor((slot * partitions) / SLOTS);
+}
+
+/** Which slots lead to which partition: `[first, last, partition]`. */
+export function slotsOf(partitions: number): [number, number, number][] {
+  return Array.from({ length: partitions }, (_, partition) => [Math.ceil((partition * SLOTS) / partitions), Math.ceil(((partition + 1) * SLOTS) / partitions) - 1, partition]);
+}
+
+interface Share {
+  readonly builder: BatchBuilder;
+  /** Where each of its records was in the batch that was sent. */
+  readonly places: number[];
+}
+
+function shareOut(view: BatchView, route: Uint16Array): Map<number, Share> {
+  const shares = new Map<number, Share>();
+  const cursor = new RecordCursor(view.bytes, view.recordsStart, view.recordsEnd);
+  while (cursor.next()) {
+    const partition = route[cursor.index]!;
+    let share = shares.get(partition);
+    if (share === undefined) shares.set(partition, (share = { builder: new BatchBuilder(), places: [] }));
+    share.builder.appendRecord(cursor.bytes, cursor.offset, cursor.end);
+    share.places.push(cursor.index);
+  }
+  return shares;
+}
+
+function gather(count: number, results: { partition: number; places: number[]; result: PartResult }[], route: Uint16Array, station: Station): ProduceResult {
+  results.sort((a, b) => a.partition - b.partition);
+  const duplicates = results.flatMap(({ partition, places, result }) => result.duplicates.map(([index, sequence]) => [places[index]!, partition, sequence] as const));
+  const errors = results.flatMap(({ places, result }) => result.errors.map((error) => ({ ...error, index: places[error.index]! })));
+  return {
+    count,
+    ranges: results.flatMap(({ partition, result }) => result.ranges.map(([first, length]) => [partition, first, length] as const)),
+    duplicates: duplicates.sort((a, b) => a[0] - b[0]),
+    errors: errors.sort((a, b) => a.index - b.index),
+    partitions: route,
+    durability: station.config.durability,
+  };
+}

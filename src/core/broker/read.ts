@@ -1,0 +1,102 @@
+/** Sequential reads over one partition or all of them, without a group. */
+import type { Block, ReadInput, ReadResult } from '../calls.ts';
+import type { Station } from '../catalog/state.ts';
+import { whole } from '../config.ts';
+import { type Cursor, formatCursor, parseCursor } from '../cursor.ts';
+import { WaysideError } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+import type { Partition } from '../partition/partition.ts';
+import type { Partitions } from './partitions.ts';
+import type { Waiting } from './waiting.ts';
+
+export class Reading {
+  readonly #partitions: Partitions;
+  readonly #limits: Limits;
+  readonly #waiting: Waiting;
+
+  constructor(partitions: Partitions, limits: Limits, waiting: Waiting) {
+    this.#partitions = partitions;
+    this.#limits = limits;
+    this.#waiting = waiting;
+  }
+
+  /** @param find looks the station up again after a wait: it may be gone, or another one */
+  async read(find: () => Station, input: ReadInput): Promise<ReadResult> {
+    const station = find();
+    const { limits } = this.#checked(input);
+    const partitions = await this.#asked(station, input);
+    const cursor = await this.#begin(station, input, partitions);
+    const start = formatCursor(cursor);
+    const look = async () => {
+      if (find() !== station) throw new WaysideError('STATION_NOT_FOUND', 'The station was removed.');
+      const { blocks, next } = await collect(partitions, cursor.next, limits.count, limits.bytes);
+      return blocks.length === 0 ? undefined : { blocks, next };
+    };
+    const park = (waiter: { wake(): void }) => {
+      const leaves = partitions.map((partition) => partition.addReader(waiter));
+      return () => { for (const leave of leaves) leave(); };
+    };
+    const found = await this.#waiting.for({ waitMs: limits.waitMs, signal: input.signal, park, look, passOn: () => undefined });
+    const next = found?.next ?? cursor.next;
+    return { blocks: found?.blocks ?? [], start, cursor: formatCursor({ ...cursor, next }), end: partitions.every(({ state }, i) => next[i]! >= state.next) };
+  }
+
+  #checked(input: ReadInput): { limits: { count: number; bytes: number; waitMs: number } } {
+    const { fetchCountDefault, fetchCountMax, fetchBytesDefault, fetchBytesMax, waitMsMax } = this.#limits;
+    return {
+      limits: {
+        count: whole('limit', input.limit ?? fetchCountDefault, 1, fetchCountMax),
+        bytes: whole('maxBytes', input.maxBytes ?? fetchBytesDefault, 1, fetchBytesMax),
+        waitMs: whole('waitMs', input.waitMs ?? 0, 0, waitMsMax),
+      },
+    };
+  }
+
+  async #asked(station: Station, input: ReadInput): Promise<Partition[]> {
+    const only = input.cursor === undefined ? input.partition : parseCursor(input.cursor).partition;
+    if (input.cursor !== undefined && input.partition !== undefined && input.partition !== only) {
+      throw new WaysideError('INVALID_REQUEST', 'The cursor is of another partition, or of all. Leave the partition out.', { field: 'partition' });
+    }
+    if (only === undefined) return this.#partitions.all(station);
+    return [await this.#partitions.of(station, checkPartition(station, only))];
+  }
+
+  async #begin(station: Station, input: ReadInput, partitions: readonly Partition[]): Promise<Cursor> {
+    if (input.cursor === undefined) {
+      const from = input.from ?? 'start';
+      const next = await Promise.all(partitions.map((partition) => partition.place(from)));
+      return { station: station.id, partition: input.partition, next };
+    }
+    const cursor = parseCursor(input.cursor);
+    if (cursor.station !== station.id || cursor.next.length !== partitions.length) {
+      throw new WaysideError('INVALID_REQUEST', 'The cursor is of another station, or of one that was removed. Begin anew with from=start.', { field: 'cursor' });
+    }
+    return cursor;
+  }
+}
+
+export function checkPartition(station: Station, partition: number): number {
+  const { partitions } = station.config;
+  if (Number.isSafeInteger(partition) && partition >= 0 && partition < partitions) return partition;
+  throw new WaysideError('INVALID_REQUEST', `There is no partition ${partition}: the station has ${partitions}, counted from 0.`, { field: 'partition' });
+}
+
+/** Asks one partition after another for what is left; the first to be asked moves on with what was read. */
+async function collect(partitions: readonly Partition[], from: readonly number[], count: number, bytes: number): Promise<{ blocks: Block[]; next: number[] }> {
+  const next = from.slice();
+  const blocks: Block[] = [];
+  const first = from.reduce((sum, sequence) => sum + sequence, 0) % partitions.length;
+  let countLeft = count;
+  let bytesLeft = bytes;
+  for (let i = 0; i < partitions.length && countLeft > 0 && (blocks.length === 0 || bytesLeft > 0); i++) {
+    const place = (first + i) % partitions.length;
+    const read = await partitions[place]!.read(from[place]!, countLeft, Math.max(1, bytesLeft));
+    for (const block of read.blocks) {
+      countLeft -= block.count;
+      bytesLeft -= block.end - block.start;
+      blocks.push(block);
+    }
+    next[place] = read.next;
+  }
+  return { blocks, next };
+}

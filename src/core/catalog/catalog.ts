@@ -1,0 +1,176 @@
+/**
+ * The catalog's verbs: making, changing and removing what exists.
+ *
+ * Holds: each is one synchronous step that decides and appends; an answer rests on the catalog's last entry, so that
+ * nobody is told of a station that a crash takes back. A command for the partitions is journaled before it is sent.
+ * Elsewhere: carrying commands to the partitions (visit.ts), what entries do (machine.ts).
+ */
+import { ActorLog, draft, type Draft } from '../actor/log.ts';
+import type { GroupConfig, GroupInput, Place, StationConfig, StationInput } from '../calls.ts';
+import type { Context } from '../broker/context.ts';
+import { groupConfig, patchedGroup, patchedStation, same, stationConfig } from '../config.ts';
+import { KIND } from '../entry/kinds.ts';
+import { WaysideError } from '../errors.ts';
+import { actorKey, type Durability } from '../ports.ts';
+import { CatalogMachine } from './machine.ts';
+import { type CatalogGroup, CatalogState, type Command, type Station } from './state.ts';
+
+/** The catalog is the actor that every volume has; no station can have its key, since ids begin above 0. */
+export const CATALOG_KEY = actorKey(0, 0, 0);
+
+/** Ids of different folders lie apart by chance: 2^36 beginnings, 2^12 apart. */
+const SEED_STEP = 4096;
+
+export class Catalog {
+  readonly state = new CatalogState();
+  readonly log: ActorLog;
+  readonly #context: Context;
+
+  constructor(context: Context) {
+    this.#context = context;
+    const { durable, time, limits } = context;
+    this.log = new ActorLog({ key: CATALOG_KEY, ...durable, time, machine: new CatalogMachine(this.state), settleBytes: limits.settleBytes });
+  }
+
+  async open(): Promise<void> {
+    await this.log.open();
+    if (this.state.nextId === 0) this.#append(draft(KIND.founded, { seed: 1 + SEED_STEP * (this.#context.random.u32() + (this.#context.random.u32() % 16) * 2 ** 32) }));
+    // What was in memory is gone: each such station is another one now.
+    for (const station of [...this.state.byId.values()]) {
+      if (station.config.durability === 'memory') this.#append(draft(KIND.stationReborn, { station: station.id, id: this.state.nextId }));
+    }
+    await this.durable();
+  }
+
+  /** Resolves when everything that the catalog says now is durable. */
+  durable(): Promise<void> | undefined {
+    return this.log.wait(this.log.last, 'synced');
+  }
+
+  /** @throws STATION_NOT_FOUND */
+  station(namespace: string, name: string): Station {
+    const station = this.state.find(namespace, name);
+    if (station === undefined) throw new WaysideError('STATION_NOT_FOUND', `There is no station ${name}. Make it with PUT /v1/stations/${name}.`);
+    return station;
+  }
+
+  /** @throws GROUP_NOT_FOUND */
+  group(station: Station, name: string): CatalogGroup {
+    const group = station.groups.get(name);
+    if (group === undefined) throw new WaysideError('GROUP_NOT_FOUND', `Station ${station.name} has no group ${name}. A fetch makes it, or PUT.`);
+    return group;
+  }
+
+  putStation(namespace: string, name: string, input: StationInput): { station: Station; created: boolean } {
+    const config = stationConfig(input, this.#context.limits, this.#strongest);
+    const found = this.state.find(namespace, name);
+    if (found !== undefined) {
+      if (!same(found.config, config)) throw new WaysideError('STATION_EXISTS', `Station ${name} exists with another configuration. Change it with PATCH, or remove it first.`);
+      return { station: found, created: false };
+    }
+    this.#checkDurability(config);
+    if (this.state.byId.size >= this.#context.limits.stationsMax) throw new WaysideError('LIMIT_EXCEEDED', `There are ${this.state.byId.size} stations, and no more are allowed.`);
+    this.#makeStation(namespace, name, config);
+    return { station: this.station(namespace, name), created: true };
+  }
+
+  #makeStation(namespace: string, name: string, config: StationConfig): void {
+    const drafts: Draft[] = [];
+    const id = this.state.nextId;
+    let space = this.state.namespaces.get(namespace);
+    if (space === undefined) {
+      space = this.state.namespaces.size + 1;
+      drafts.push(draft(KIND.namespaceMade, { id: space, name: namespace }));
+    }
+    this.#append(...drafts, draft(KIND.stationMade, { id, namespace: space, name, secret: this.#context.random.u32(), config }));
+  }
+
+  get #strongest(): Durability {
+    return this.#context.durable.volume.durability;
+  }
+
+  #checkDurability({ durability }: StationConfig): void {
+    const offered = new Set<Durability>(['memory', 'buffered', this.#strongest]);
+    if (offered.has(durability)) return;
+    throw new WaysideError('DURABILITY_UNAVAILABLE', `The durability ${durability} cannot be given here. Here there is ${[...offered].join(', ')}.`, { field: 'durability' });
+  }
+
+  /** @returns the command that tells the partitions; undefined when nothing changes */
+  patchStation(station: Station, patch: StationInput, version: number | undefined): Command | undefined {
+    checkVersion(version, station.version);
+    const config = patchedStation(station.config, patch, this.#context.limits);
+    if (same(config, station.config)) return undefined;
+    return this.#command(draft(KIND.stationChanged, { station: station.id, config }));
+  }
+
+  removeStation(station: Station): Command {
+    return this.#command(draft(KIND.stationRemoved, { station: station.id }));
+  }
+
+  putGroup(station: Station, name: string, input: GroupInput): { group: CatalogGroup; command: Command | undefined } {
+    const config = groupConfig(input, this.#context.limits);
+    const found = station.groups.get(name);
+    if (found !== undefined) {
+      if (!same(found.config, config)) throw new WaysideError('GROUP_EXISTS', `Group ${name} exists with another configuration. Change it with PATCH, or remove it first.`);
+      return { group: found, command: undefined };
+    }
+    const command = this.makeGroup(station, name, config);
+    return { group: this.group(station, name), command };
+  }
+
+  makeGroup(station: Station, name: string, config: GroupConfig): Command {
+    const max = this.#context.limits.groupsPerStationMax;
+    if (station.groups.size >= max) throw new WaysideError('LIMIT_EXCEEDED', `Station ${station.name} has ${max} groups, and no more are allowed.`);
+    return this.#command(draft(KIND.catalogGroupMade, { station: station.id, id: this.state.nextId, name, config }));
+  }
+
+  patchGroup(station: Station, group: CatalogGroup, patch: GroupInput, version: number | undefined): Command | undefined {
+    checkVersion(version, group.version);
+    const config = patchedGroup(group.config, patch, this.#context.limits);
+    if (same(config, group.config)) return undefined;
+    return this.#command(draft(KIND.catalogGroupChanged, { station: station.id, id: group.id, config }));
+  }
+
+  removeGroup(station: Station, group: CatalogGroup): Command {
+    return this.#command(draft(KIND.catalogGroupRemoved, { station: station.id, id: group.id }));
+  }
+
+  purge(station: Station, partition: number | undefined, upTo: number | undefined): Command {
+    const place = upTo === undefined ? undefined : ({ kind: 'sequence', value: upTo } as const);
+    return this.#command(draft(KIND.commanded, { station: station.id, verb: 'purge', partition, group: undefined, place }));
+  }
+
+  seek(station: Station, group: CatalogGroup, partition: number | undefined, to: Place): Command {
+    return this.#command(draft(KIND.commanded, { station: station.id, verb: 'seek', partition, group: group.id, place: packPlace(to) }));
+  }
+
+  visited(command: Command): void {
+    this.#append(draft(KIND.visited, { command: command.index }));
+  }
+
+  #command(of: Draft): Command {
+    const command = this.state.commands.get(this.#append(of));
+    if (command === undefined) throw new TypeError(`The entry ${of.kind.name} made no command.`);
+    return command;
+  }
+
+  #append(...drafts: Draft[]): number {
+    return this.log.append(drafts, this.log.now);
+  }
+}
+
+function checkVersion(wanted: number | undefined, current: number): void {
+  if (wanted === undefined || wanted === current) return;
+  throw new WaysideError('VERSION_MISMATCH', `The current version is ${current}, not ${wanted}. Read it again, then decide anew.`);
+}
+
+function packPlace(place: Place): { kind: 'sequence' | 'start' | 'end' | 'time'; value: number } {
+  if (typeof place === 'number') return { kind: 'sequence', value: place };
+  if (typeof place === 'string') return { kind: place, value: 0 };
+  return { kind: 'time', value: place.time };
+}
+
+export function unpackPlace({ kind, value }: { kind: 'sequence' | 'start' | 'end' | 'time'; value: number }): Place {
+  if (kind === 'sequence') return value;
+  return kind === 'time' ? { time: value } : kind;
+}

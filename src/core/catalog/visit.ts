@@ -1,0 +1,89 @@
+/**
+ * Carries the catalog's commands to the partitions of a station.
+ *
+ * Holds: the commands of a station go one after another, in the order of their entries; a command that a crash
+ * interrupted is carried on when the broker opens, before it answers anything; a partition does it once.
+ */
+import type { Partitions } from '../broker/partitions.ts';
+import { parsePlace } from '../calls.ts';
+import type { Partition } from '../partition/partition.ts';
+import { type Catalog, unpackPlace } from './catalog.ts';
+import type { Command, Station } from './state.ts';
+
+export class Visits {
+  readonly #catalog: Catalog;
+  readonly #partitions: Partitions;
+  /** By station: when its last command is done. */
+  readonly #queues = new Map<number, Promise<unknown>>();
+
+  constructor(catalog: Catalog, partitions: Partitions) {
+    this.#catalog = catalog;
+    this.#partitions = partitions;
+  }
+
+  /** Carries on what was on its way when the broker stopped. */
+  async resume(): Promise<void> {
+    await Promise.all([...this.#catalog.state.commands.values()].map((command) => this.run(command)));
+  }
+
+  /** Resolves with the messages purged (0 for other commands) once every partition has done it, durably. */
+  run(command: Command): Promise<number> {
+    const { id } = command.station;
+    const done = (this.#queues.get(id) ?? Promise.resolve()).then(() => this.#visit(command));
+    const settled = done.catch(() => undefined).then(() => {
+      if (this.#queues.get(id) === settled) this.#queues.delete(id);
+    });
+    this.#queues.set(id, settled);
+    return done;
+  }
+
+  /** Until the station's partitions know everything that the catalog has told them; undefined when they do. */
+  quiet(station: Station): Promise<unknown> | undefined {
+    return this.#queues.get(station.id);
+  }
+
+  async #visit(command: Command): Promise<number> {
+    // The station was removed while the command waited: its own command does the rest.
+    if (!this.#catalog.state.commands.has(command.index)) return 0;
+    const { station } = command;
+    const only = 'asked' in command ? command.asked.partition : undefined;
+    const partitions = only === undefined ? Array.from({ length: station.config.partitions }, (_, partition) => partition) : [only];
+    const counts = await Promise.all(partitions.map((partition) => this.#visitOne(command, partition)));
+    this.#catalog.visited(command);
+    await this.#catalog.durable();
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
+  async #visitOne(command: Command, number: number): Promise<number> {
+    if (command.verb === 'remove') {
+      await this.#partitions.remove(command.station, number);
+      return 0;
+    }
+    return carryOut(command, await this.#partitions.of(command.station, number));
+  }
+}
+
+async function carryOut(command: Exclude<Command, { verb: 'remove' }>, partition: Partition): Promise<number> {
+  const { index, station } = command;
+  switch (command.verb) {
+    case 'configure':
+      await partition.configure(index, station);
+      return 0;
+    case 'make-group': {
+      const { id, name, config } = command.group;
+      await partition.makeGroup(index, id, name, config, parsePlace(config.startAt) ?? 'start');
+      return 0;
+    }
+    case 'change-group':
+      await partition.changeGroup(index, command.group.id, command.group.config);
+      return 0;
+    case 'remove-group':
+      await partition.removeGroup(index, command.group.id);
+      return 0;
+    case 'purge':
+      return partition.purge(index, command.asked.place?.value);
+    case 'seek':
+      await partition.seek(index, command.asked.group ?? 0, unpackPlace(command.asked.place ?? { kind: 'start', value: 0 }));
+      return 0;
+  }
+}

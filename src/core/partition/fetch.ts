@@ -1,0 +1,125 @@
+/**
+ * Fetch: which messages a consumer is given now, and the lease that goes with them.
+ *
+ * Holds: nothing is leased whose bytes are not at hand, nor beyond what was asked for; what comes back comes before what
+ * was never delivered; a first delivery rests on the entry that produced the message, a later one on the message's last
+ * lease or return as well. The lease's own entry is waited for by nobody.
+ * Elsewhere: waiting, and several partitions (broker/consume.ts); the runs (runs.ts).
+ */
+import { draft, type ActorLog } from '../actor/log.ts';
+import type { LeasedBlock } from '../calls.ts';
+import { KIND } from '../entry/kinds.ts';
+import { isPlanted } from '../faults.ts';
+import type { Limits } from '../limits.ts';
+import type { Soon } from '../ports.ts';
+import { formatLease } from '../receipt.ts';
+import { LEASED, RETURNED, type Run } from './runs.ts';
+import type { Group, PartitionState } from './state.ts';
+import { type Found, soon, type Stored } from './stored.ts';
+
+export interface Ask {
+  readonly group: Group;
+  readonly consumer: string;
+  readonly max: number;
+  readonly maxBytes: number;
+  readonly leaseMs: number;
+}
+
+interface Piece {
+  readonly found: Found;
+  readonly deliveries: number;
+  readonly rests: number;
+}
+
+export interface Fetched {
+  readonly blocks: LeasedBlock[];
+  /** Index of the lease's entry. */
+  readonly index: number;
+  /** Index of the last entry that they rest on. */
+  readonly rests: number;
+}
+
+const NOTHING: Fetched = { blocks: [], index: 0, rests: 0 };
+
+/** Is there something to give out at `now`? */
+export function isAvailable(state: PartitionState, group: Group, now: number, limits: Limits): boolean {
+  return !candidates(state, group, now, limits, 1).next().done;
+}
+
+export function fetch(log: ActorLog, stored: Stored, state: PartitionState, ask: Ask, limits: Limits): Soon<Fetched> {
+  const pieces: Piece[] = [];
+  let bytesLeft = ask.maxBytes;
+  let countLeft = ask.max;
+  for (const { from, end, run } of candidates(state, ask.group, log.now, limits, ask.max)) {
+    for (let sequence = from; sequence < end && countLeft > 0; ) {
+      if (pieces.length > 0 && bytesLeft <= 0) return lease(log, state, ask, pieces);
+      const found = stored.take(sequence, Math.min(end - sequence, countLeft), bytesLeft);
+      if (found instanceof Promise) {
+        // What is at hand goes out now; with nothing at hand the step is done again once the bytes are there.
+        if (pieces.length > 0) return lease(log, state, ask, pieces);
+        return found.then(() => fetchAgain(log, stored, state, ask, limits));
+      }
+      const { count, start, end: stop } = found.block;
+      // A message that does not fit is left for the next fetch; the first one always goes.
+      if (pieces.length > 0 && stop - start > bytesLeft) return lease(log, state, ask, pieces);
+      pieces.push({ found, deliveries: (run?.deliveries ?? 0) + 1, rests: run?.rests ?? 0 });
+      bytesLeft -= stop - start;
+      countLeft -= count;
+      sequence += count;
+    }
+  }
+  return pieces.length === 0 ? NOTHING : lease(log, state, ask, pieces);
+}
+
+/** After waiting for bytes: the group may be gone meanwhile. */
+function fetchAgain(log: ActorLog, stored: Stored, state: PartitionState, ask: Ask, limits: Limits): Soon<Fetched> {
+  return state.groups.get(ask.group.id) === ask.group ? fetch(log, stored, state, ask, limits) : NOTHING;
+}
+
+interface Candidate {
+  readonly from: number;
+  readonly end: number;
+  /** Undefined for what was never delivered. */
+  readonly run: Run | undefined;
+}
+
+/** What may go out now, in the order in which it should, at most `max` messages. */
+function* candidates(state: PartitionState, group: Group, now: number, limits: Limits, max: number): Generator<Candidate> {
+  const { runs, config } = group;
+  let left = Math.min(max, config.maxInFlight === undefined ? Infinity : config.maxInFlight - runs.inFlight);
+  const strict = config.order === 'partition';
+  if (left <= 0 || runs.list.length >= limits.runsMax) return;
+  if (strict && runs.inFlight > 0) return;
+  if (runs.returned > 0) {
+    for (const run of runs.list.slice()) {
+      if (run.state !== RETURNED) continue;
+      if (run.at > now) {
+        if (strict) return;
+        continue;
+      }
+      const end = Math.min(run.end, run.from + left);
+      yield { from: run.from, end, run };
+      left -= end - run.from;
+      if (left <= 0) return;
+    }
+  }
+  const from = Math.max(runs.next, state.first);
+  const end = Math.min(state.next, from + left);
+  if (from < end) yield { from, end, run: undefined };
+}
+
+function lease(log: ActorLog, state: PartitionState, { group, consumer, leaseMs }: Ask, pieces: readonly Piece[]): Fetched {
+  const { now } = log;
+  const runs = pieces.map(({ found: { block }, deliveries }) => ({ from: block.first, count: block.count, deliveries }));
+  const index = isPlanted('forget-a-lease') ? log.last : log.append([draft(KIND.leased, { group: group.id, consumer, expires: now + leaseMs, runs })], now);
+  const text = formatLease({ group: group.id, epoch: log.volume.epoch, index }, state.partition, state.secret);
+  const blocks = pieces.map(({ found: { block }, deliveries }) => ({ ...block, deliveries, lease: text }));
+  return { blocks, index, rests: pieces.reduce((rests, piece) => Math.max(rests, piece.rests, piece.found.index), 0) };
+}
+
+/** What was leased but cannot be delivered goes back, uncounted: the consumer is gone. */
+export function giveBack(log: ActorLog, group: Group, { index }: Fetched): void {
+  const held = group.runs.list.filter((run) => run.state === LEASED && run.index === index && run.epoch === log.volume.epoch);
+  const ranges = held.map(({ from, end }) => ({ from, count: end - from }));
+  if (ranges.length > 0) log.append([draft(KIND.returned, { group: group.id, why: 'uncounted', due: 0, ranges })], log.now);
+}

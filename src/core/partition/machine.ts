@@ -1,0 +1,323 @@
+/**
+ * What each entry does to a partition's state.
+ *
+ * Holds: pure and total: no clock, no refusal, no reading. Where an entry was decided by a verb, the verb's file holds the
+ * other half (produce.ts, fetch.ts, acknowledge.ts, dead.ts, retain.ts, configure.ts).
+ */
+import type { Applied, Machine } from '../actor/log.ts';
+import { HAS_ID, u32At, HEADER_BYTES } from '../batch/layout.ts';
+import { RecordCursor } from '../batch/cursor.ts';
+import type { Acked, Died, Extended, GroupChanged, GroupMade, GroupRemoved, Leased, LettersRemoved, Redriven, Returned, Sought } from '../entry/group.ts';
+import { KIND } from '../entry/kinds.ts';
+import { readCarried, recordsEnd } from '../entry/produce.ts';
+import type { Configured, Trimmed } from '../entry/station.ts';
+import { isPlanted } from '../faults.ts';
+import { ACKED, ackedRun, LEASED, RETURNED, Runs, type Run } from './runs.ts';
+import { loadSection, takeSections } from './sections.ts';
+import { newGroup, type Group, type Letter, type PartitionState } from './state.ts';
+
+type Apply = (state: PartitionState, entry: Applied) => void;
+
+const APPLY = new Map<number, Apply>([
+  [KIND.produced.id, applyProduced],
+  [KIND.carried.id, applyCarried],
+  [KIND.configured.id, (state, entry) => applyConfigured(state, entry.value as Configured)],
+  [KIND.trimmed.id, (state, entry) => applyTrimmed(state, entry.value as Trimmed)],
+  [KIND.groupMade.id, (state, entry) => applyGroupMade(state, entry.value as GroupMade, entry)],
+  [KIND.groupChanged.id, (state, entry) => applyGroupChanged(state, entry.value as GroupChanged, entry)],
+  [KIND.groupRemoved.id, (state, entry) => applyGroupRemoved(state, entry.value as GroupRemoved)],
+  [KIND.sought.id, (state, entry) => applySought(state, entry.value as Sought, entry)],
+  [KIND.leased.id, (state, entry) => applyLeased(state, entry.value as Leased, entry)],
+  [KIND.acked.id, (state, entry) => applyAcked(state, entry.value as Acked, entry)],
+  [KIND.returned.id, (state, entry) => applyReturned(state, entry.value as Returned, entry)],
+  [KIND.extended.id, (state, entry) => applyExtended(state, entry.value as Extended, entry)],
+  [KIND.died.id, (state, entry) => applyDied(state, entry.value as Died, entry)],
+  [KIND.redriven.id, (state, entry) => applyRedriven(state, entry.value as Redriven, entry)],
+  [KIND.lettersRemoved.id, (state, entry) => applyLettersRemoved(state, entry.value as LettersRemoved)],
+]);
+
+/** Anything that looks after its own due time tells it here: the earliest counts. */
+export class PartitionMachine implements Machine {
+  readonly state: PartitionState;
+
+  constructor(state: PartitionState) {
+    this.state = state;
+  }
+
+  apply(entry: Applied): void {
+    const apply = APPLY.get(entry.kind.id);
+    if (apply === undefined) throw new TypeError(`A partition has no use for entries of kind ${entry.kind.name}.`);
+    apply(this.state, entry);
+  }
+
+  takeSections(): Iterable<readonly [string, Uint8Array | null]> {
+    return takeSections(this.state);
+  }
+
+  loadSection(name: string, body: Uint8Array): void {
+    loadSection(this.state, name, body);
+  }
+
+  due(): number {
+    const { state } = this;
+    let due = Infinity;
+    for (const group of state.groups.values()) due = Math.min(due, group.runs.earliest);
+    const { retention, deadLetter } = state.config ?? { retention: undefined, deadLetter: undefined };
+    if (retention?.maxAgeMs !== undefined && state.oldest > 0) due = Math.min(due, state.oldest + retention.maxAgeMs);
+    if (deadLetter?.maxAgeMs !== undefined) {
+      // Letters are kept in the order in which they died.
+      for (const letter of state.letters.values()) {
+        due = Math.min(due, letter.diedAt + deadLetter.maxAgeMs);
+        break;
+      }
+    }
+    return due;
+  }
+}
+
+function applyProduced(state: PartitionState, entry: Applied): void {
+  const body = entry.body!;
+  const end = recordsEnd(body);
+  // A verb has noted the ids already, as it looked for repeats within its own batch.
+  if (!entry.live) noteIds(state, body, end, entry.first, entry.time);
+  if (state.next === state.first) state.oldest = entry.time;
+  state.next = entry.first + entry.count;
+  state.bytes += end - HEADER_BYTES;
+  state.produced = entry.index;
+}
+
+function noteIds(state: PartitionState, body: Uint8Array, end: number, first: number, time: number): void {
+  const windowMs = state.settings.dedupWindowMs;
+  const cursor = new RecordCursor(body, HEADER_BYTES, end);
+  for (let at = HEADER_BYTES, sequence = first; at < end; sequence++) {
+    const next = at + 4 + u32At(body, at);
+    if (body[at + 4]! & HAS_ID) {
+      cursor.end = at;
+      cursor.next();
+      state.dedup.add(body, cursor.idStart, cursor.idEnd, sequence, time, windowMs);
+    }
+    at = next;
+  }
+}
+
+function applyCarried(state: PartitionState, entry: Applied): void {
+  const carried = entry.live ? (entry.value as ReturnType<typeof readCarried>) : readCarried(entry.body!);
+  for (const { sequence } of carried.messages) {
+    const pin = state.pins.get(sequence);
+    if (pin !== undefined) pin.carried = entry.index;
+  }
+  state.lettersDirty = true;
+}
+
+function applyConfigured(state: PartitionState, { command, version, secret, config }: Configured): void {
+  state.command = Math.max(state.command, command);
+  state.version = version;
+  state.secret = secret;
+  state.config = config;
+}
+
+function applyTrimmed(state: PartitionState, { command, first, bytes, oldest }: Trimmed): void {
+  state.command = Math.max(state.command, command);
+  state.first = first;
+  state.bytes = bytes;
+  state.oldest = oldest;
+  for (const group of state.groups.values()) {
+    if (group.runs.floor < first) trimGroup(group, first);
+  }
+}
+
+/** What is trimmed is settled for the group, but for what was redriven to it: that has its own copy. */
+function trimGroup(group: Group, first: number): void {
+  const { runs } = group;
+  for (const run of runs.list.slice()) {
+    if (run.from >= first) break;
+    if (!run.pinned) runs.change(run.from, Math.min(run.end, first), settled);
+  }
+  if (runs.next < first) runs.push(ackedRun(runs.next, first));
+  group.dirty = true;
+}
+
+function settled(part: Run): Run {
+  return ackedRun(part.from, part.end);
+}
+
+function applyGroupMade(state: PartitionState, { command, group, name, at, config }: GroupMade, entry: Applied): void {
+  state.command = Math.max(state.command, command);
+  const made = newGroup(group, name, config, at);
+  made.touched = entry.index;
+  state.groups.set(group, made);
+}
+
+function applyGroupChanged(state: PartitionState, { command, group, config }: GroupChanged, entry: Applied): void {
+  state.command = Math.max(state.command, command);
+  change(state, group, entry, (found) => {
+    found.config = config;
+  });
+}
+
+function applyGroupRemoved(state: PartitionState, { command, group }: GroupRemoved): void {
+  state.command = Math.max(state.command, command);
+  const found = state.groups.get(group);
+  if (found === undefined) return;
+  for (const run of found.runs.list) if (run.pinned) unpinRun(state, run);
+  for (const [key, letter] of state.letters) {
+    if (letter.group !== group) continue;
+    state.letters.delete(key);
+    state.unpin(letter.sequence);
+    state.lettersDirty = true;
+  }
+  state.groups.delete(group);
+  state.groupsGone.push(group);
+}
+
+function applySought(state: PartitionState, { command, group, at }: Sought, entry: Applied): void {
+  state.command = Math.max(state.command, command);
+  change(state, group, entry, (found) => {
+    const owed = found.runs.list.filter((run) => run.pinned);
+    found.runs = new Runs(at);
+    found.fence = { epoch: entry.epoch, index: entry.index };
+    // What was redriven is still owed, unless the group comes by it again anyway.
+    for (const run of owed) {
+      for (let sequence = run.end - 1; sequence >= run.from; sequence--) {
+        if (sequence >= at && sequence >= state.first) state.unpin(sequence);
+        else if (sequence < at) found.runs.reopen({ ...run, from: sequence, end: sequence + 1, state: RETURNED, at: 0, rests: entry.index });
+      }
+    }
+  });
+}
+
+function applyLeased(state: PartitionState, { group, consumer, expires, runs }: Leased, entry: Applied): void {
+  change(state, group, entry, (found) => {
+    for (const { from, count, deliveries } of runs) {
+      const end = from + count;
+      const lease = { state: LEASED, epoch: entry.epoch, index: entry.index, deliveries, at: expires, since: entry.time, consumer, rests: entry.index } as const;
+      if (from === found.runs.next) found.runs.push({ from, end, pinned: false, ...lease });
+      else found.runs.change(from, end, (part) => ({ ...part, ...lease }));
+    }
+  });
+}
+
+function applyAcked(state: PartitionState, { group, ranges }: Acked, entry: Applied): void {
+  if (isPlanted('forget-an-ack')) return;
+  change(state, group, entry, (found) => {
+    for (const { from, count } of ranges) settle(state, found, from, from + count);
+  });
+}
+
+/** Messages never leased as far as the log knows may be settled too: a crash took the lease's entry, not the delivery. */
+function settle(state: PartitionState, group: Group, from: number, end: number): void {
+  reach(group, end, from);
+  group.runs.change(Math.max(from, group.runs.floor), end, (part) => {
+    if (part.pinned) unpinRun(state, part);
+    return settled(part);
+  });
+}
+
+/** Makes the runs reach up to `end`; what lies between, below `from`, is given out before anything newer. */
+function reach(group: Group, end: number, from: number): void {
+  const { runs } = group;
+  if (end <= runs.next) return;
+  const blank = { state: RETURNED, epoch: 0, index: 0, deliveries: 0, at: 0, since: 0, consumer: '', pinned: false, rests: 0 } as const;
+  if (from > runs.next) runs.push({ from: runs.next, end: from, ...blank });
+  runs.push({ from: runs.next, end, ...blank });
+}
+
+function unpinRun(state: PartitionState, run: Run): void {
+  for (let sequence = run.from; sequence < run.end; sequence++) state.unpin(sequence);
+  state.lettersDirty = true;
+}
+
+function applyReturned(state: PartitionState, { group, why, due, ranges }: Returned, entry: Applied): void {
+  change(state, group, entry, (found) => {
+    for (const { from, count } of ranges) {
+      reach(found, from + count, from);
+      found.runs.change(from, from + count, (part) => ({
+        ...part, state: RETURNED, at: due, rests: entry.index, deliveries: why === 'uncounted' ? Math.max(0, part.deliveries - 1) : part.deliveries,
+      }));
+    }
+  });
+}
+
+function applyExtended(state: PartitionState, { group, expires, ranges }: Extended, entry: Applied): void {
+  change(state, group, entry, (found) => {
+    for (const { from, count } of ranges) {
+      reach(found, from + count, from);
+      found.runs.change(from, from + count, (part) => ({ ...part, state: LEASED, at: expires }));
+    }
+  });
+}
+
+function applyDied(state: PartitionState, { group, reason, error, ranges }: Died, entry: Applied): void {
+  change(state, group, entry, (found) => {
+    for (const { from, count } of ranges) {
+      reach(found, from + count, from);
+      found.runs.change(from, from + count, (part) => {
+        for (let sequence = part.from; sequence < part.end; sequence++) {
+          addLetter(state, found, {
+            sequence, died: entry.index, group, reason, error, consumer: part.consumer, deliveries: part.deliveries, deliveredAt: part.since, diedAt: entry.time,
+          }, part.pinned);
+        }
+        return settled(part);
+      });
+    }
+  });
+}
+
+/** A pin that the run held goes over to the letter. */
+function addLetter(state: PartitionState, group: Group, letter: Letter, pinned: boolean): void {
+  state.letters.set(letterKey(letter.sequence, letter.died), letter);
+  if (!pinned) state.pin(letter.sequence);
+  group.dead++;
+  state.lettersDirty = true;
+}
+
+export function letterKey(sequence: number, died: number): string {
+  return `${sequence}.${died}`;
+}
+
+function applyRedriven(state: PartitionState, { letters }: Redriven, entry: Applied): void {
+  for (const { sequence, died } of letters) {
+    const letter = state.letters.get(letterKey(sequence, died));
+    if (letter === undefined) continue;
+    state.letters.delete(letterKey(sequence, died));
+    state.lettersDirty = true;
+    const group = state.groups.get(letter.group);
+    if (group === undefined) continue;
+    group.dead--;
+    reopen(group, sequence, entry);
+  }
+}
+
+/** The pin goes over from the letter to the run. Leases given out before count no more. */
+function reopen(group: Group, sequence: number, entry: Applied): void {
+  const run = {
+    from: sequence, end: sequence + 1, state: RETURNED, epoch: entry.epoch, index: entry.index, deliveries: 0, at: 0, since: 0, consumer: '', pinned: true, rests: entry.index,
+  } as const;
+  if (sequence >= group.runs.next) reach(group, sequence + 1, sequence);
+  if (sequence < group.runs.floor) group.runs.reopen(run);
+  else group.runs.change(sequence, sequence + 1, () => run);
+  group.touched = entry.index;
+  group.dirty = true;
+}
+
+function applyLettersRemoved(state: PartitionState, { letters }: LettersRemoved): void {
+  for (const { sequence, died } of letters) {
+    const letter = state.letters.get(letterKey(sequence, died));
+    if (letter === undefined) continue;
+    state.letters.delete(letterKey(sequence, died));
+    state.unpin(sequence);
+    state.lettersDirty = true;
+    const group = state.groups.get(letter.group);
+    if (group === undefined) continue;
+    group.dead--;
+    group.dirty = true;
+  }
+}
+
+function change(state: PartitionState, id: number, entry: Applied, make: (group: Group) => void): void {
+  const group = state.groups.get(id);
+  if (group === undefined) return;
+  make(group);
+  group.touched = entry.index;
+  group.dirty = true;
+}

@@ -1,0 +1,424 @@
+/**
+ * A partition as the broker uses it: its state, its log, and who waits at it.
+ *
+ * Holds: one thing after another: a step is one synchronous turn, and what needs several turns (trimming) is done one at
+ * a time; an answer waits in the gate for what it rests on; whoever waits for messages is woken by a hint, takes what it
+ * can and passes the hint on.
+ * Elsewhere: each verb has its file; several partitions (broker/); time (actor/alarms.ts).
+ */
+import { type Gate, type Level, storageFailed } from '../actor/gate.ts';
+import { ActorLog } from '../actor/log.ts';
+import type { Time } from '../actor/time.ts';
+import type { Block, DeadLetter, GroupConfig, LeasedBlock, PartitionCounts, Place } from '../calls.ts';
+import { WaysideError } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+import type { ActorKey, Journal, Soon, Timers, Volume } from '../ports.ts';
+import { expireLeases, settle, type Settled, type Settling } from './acknowledge.ts';
+import { changeGroup, configure, type Given, makeGroup, removeGroup, resolvePlace, seek } from './configure.ts';
+import { agedLetters, describe, findLetter, lettersAfter, type LetterName, redriveToGroup, removeLetters } from './dead.ts';
+import { type Ask, fetch, type Fetched, giveBack, isAvailable } from './fetch.ts';
+import { PartitionMachine } from './machine.ts';
+import { decideProduce, type Part, type PartResult } from './produce.ts';
+import { type Goal, purgeGoal, retentionGoal, trimSlice } from './retain.ts';
+import { LEASED } from './runs.ts';
+import { type Group, type Letter, PartitionState, unread } from './state.ts';
+import { soon, Stored } from './stored.ts';
+
+export interface PartitionPorts {
+  readonly key: ActorKey;
+  readonly partition: number;
+  readonly volume: Volume;
+  readonly gate: Gate;
+  readonly time: Time;
+  readonly timers: Timers;
+  readonly limits: Limits;
+  readonly journal: Journal;
+  readonly hashSeed: number;
+  /** Something of the partition changes by itself at this time (ms since 1970; Infinity: never). */
+  alarm(at: number): void;
+}
+
+/** Someone who waits for messages. `wake` may be called at any time, and means: look again. */
+export interface Waiter {
+  wake(): void;
+}
+
+interface Sending {
+  readonly part: Part;
+  answer(result: PartResult): void;
+  refuse(error: unknown): void;
+}
+
+/** Least time between two trims by number or bytes. */
+const TRIM_EVERY_MS = 100;
+
+export class Partition {
+  readonly state: PartitionState;
+  readonly log: ActorLog;
+  readonly #ports: PartitionPorts;
+  readonly #machine: PartitionMachine;
+  readonly #stored: Stored;
+  readonly #readers = new Set<Waiter>();
+  readonly #fetchers = new Map<number, Set<Waiter>>();
+  #sending: Sending[] = [];
+  #flushAsked = false;
+  #trimming: Promise<unknown> = Promise.resolve();
+  #trimAt = Infinity;
+  #alarm = Infinity;
+  #removed = false;
+
+  constructor(ports: PartitionPorts) {
+    this.#ports = ports;
+    this.state = new PartitionState(ports.partition, ports.hashSeed);
+    this.#machine = new PartitionMachine(this.state);
+    this.log = new ActorLog({ ...ports, machine: this.#machine, settleBytes: ports.limits.settleBytes });
+    this.#stored = new Stored(this.log, this.state);
+  }
+
+  async open(): Promise<void> {
+    await this.log.open();
+    this.#changed();
+  }
+
+  // ── Produce ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Resolves once the part is as durable as the station says. */
+  produce(part: Part): Promise<PartResult> {
+    return new Promise((answer, refuse) => {
+      this.#sending.push({ part, answer, refuse });
+      if (this.#flushAsked) return;
+      this.#flushAsked = true;
+      this.#ports.timers.endOfTurn(() => this.#flush());
+    });
+  }
+
+  /** Everything that was sent in this turn becomes one commit. */
+  #flush(): void {
+    const bytes = this.#sending.reduce((sum, { part }) => sum + part.view.recordsEnd, 0);
+    if (!this.log.volume.hasRoom(bytes)) {
+      // Later parts queue behind, so that the order holds.
+      this.log.volume.makeRoom(bytes).then(() => this.#flushNow(), (error: unknown) => this.#refuseSending(error));
+      return;
+    }
+    this.#flushNow();
+  }
+
+  #flushNow(): void {
+    const sending = this.#sending;
+    this.#sending = [];
+    this.#flushAsked = false;
+    try {
+      const { log, state } = this;
+      if (this.#removed) throw new WaysideError('STATION_NOT_FOUND', 'The station was removed.');
+      const { now } = log;
+      const { drafts, results } = decideProduce(state, sending.map(({ part }) => part), now, this.#ports.limits);
+      if (drafts.length > 0) log.append(drafts, now);
+      const open = log.wait(state.produced, this.#level);
+      sending.forEach((each, i) => answerWhen(open, each, results[i]!));
+      if (drafts.length > 0) this.#produced();
+    } catch (error) {
+      for (const each of sending) each.refuse(error);
+    }
+  }
+
+  #refuseSending(error: unknown): void {
+    this.#flushAsked = false;
+    for (const each of this.#sending.splice(0)) each.refuse(error);
+  }
+
+  #produced(): void {
+    for (const reader of this.#readers) reader.wake();
+    for (const group of this.#fetchers.keys()) this.#wakeOne(group);
+    this.#changed();
+  }
+
+  // ── Read ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Blocks from `from` on, without a group: as many as fit. They may be given on when `wait` resolves. */
+  async read(from: number, count: number, bytesMax: number): Promise<{ blocks: Block[]; next: number }> {
+    const blocks: Block[] = [];
+    let rests = 0;
+    let left = count;
+    let bytesLeft = bytesMax;
+    let sequence = Math.max(from, this.state.first);
+    while (sequence < this.state.next && left > 0 && (blocks.length === 0 || bytesLeft > 0)) {
+      const { block, index } = await this.#stored.take(sequence, left, bytesLeft);
+      if (blocks.length > 0 && block.end - block.start > bytesLeft) break;
+      // It was trimmed while its bytes were read.
+      if (block.first < this.state.first) {
+        sequence = Math.max(sequence, this.state.first);
+        continue;
+      }
+      blocks.push(block);
+      rests = Math.max(rests, index);
+      left -= block.count;
+      bytesLeft -= block.end - block.start;
+      sequence += block.count;
+    }
+    await this.log.wait(rests, this.#level);
+    return { blocks, next: sequence };
+  }
+
+  /** @throws MESSAGE_TRIMMED · MESSAGE_NOT_FOUND */
+  async message(sequence: number): Promise<Block> {
+    const { state } = this;
+    if (sequence < state.first) {
+      await this.log.wait(this.log.last, this.#level);
+      throw new WaysideError('MESSAGE_TRIMMED', `Message ${sequence} of partition ${state.partition} is gone: the first that is left is ${state.first}.`);
+    }
+    if (sequence >= state.next) {
+      throw new WaysideError('MESSAGE_NOT_FOUND', `Partition ${state.partition} has no message ${sequence}: the next sequence is ${state.next}.`);
+    }
+    const { blocks } = await this.read(sequence, 1, 1);
+    const [block] = blocks;
+    if (block?.first !== sequence) return this.message(sequence);
+    return block;
+  }
+
+  place(place: Place): Promise<number> {
+    return Promise.resolve(resolvePlace(this.log, this.state, place));
+  }
+
+  addReader(waiter: Waiter): () => void {
+    this.#readers.add(waiter);
+    return () => this.#readers.delete(waiter);
+  }
+
+  // ── Groups ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Leases what may go out now. The blocks may be given on only by `deliver`. */
+  lease(ask: Ask): Soon<Fetched> {
+    return soon(fetch(this.log, this.#stored, this.state, ask, this.#ports.limits), (fetched) => {
+      this.#changed();
+      return fetched;
+    });
+  }
+
+  /**
+   * The leased blocks, once what they rest on is durable.
+   *
+   * @param gone tells that nobody is there any more to take them: what was leased goes back
+   */
+  async deliver(group: Group, fetched: Fetched, gone: () => boolean): Promise<readonly LeasedBlock[]> {
+    await this.log.wait(fetched.rests, this.#level);
+    const lost = gone();
+    if (lost) giveBack(this.log, group, fetched);
+    this.#changed();
+    this.#wakeOne(group.id);
+    return lost ? [] : fetched.blocks;
+  }
+
+  async settle(group: Group, settling: Settling): Promise<Settled> {
+    const settled = settle(this.log, this.state, group, settling);
+    this.#changed();
+    this.#wakeOne(group.id);
+    await this.log.wait(settled.rests, this.#level);
+    return settled;
+  }
+
+  /** @throws GROUP_NOT_FOUND it was removed meanwhile */
+  group(id: number): Group {
+    const group = this.state.groups.get(id);
+    if (group === undefined) throw new WaysideError('GROUP_NOT_FOUND', 'The group was removed.');
+    return group;
+  }
+
+  addFetcher(group: number, waiter: Waiter): () => void {
+    const waiters = this.#fetchers.get(group) ?? new Set();
+    this.#fetchers.set(group, waiters.add(waiter));
+    return () => {
+      waiters.delete(waiter);
+      if (waiters.size === 0) this.#fetchers.delete(group);
+    };
+  }
+
+  /** A hint goes to one waiter, the one that waits longest; if it is for nothing, nothing is lost. */
+  #wakeOne(id: number): void {
+    const group = this.state.groups.get(id);
+    const [waiter] = this.#fetchers.get(id) ?? [];
+    if (waiter === undefined) return;
+    if (group !== undefined && !isAvailable(this.state, group, this.log.now, this.#ports.limits)) return;
+    this.#fetchers.get(id)?.delete(waiter);
+    waiter.wake();
+  }
+
+  /** A waiter that was woken is gone: another one may be glad of the hint. */
+  passOn(group: number): void {
+    this.#wakeOne(group);
+  }
+
+  groupCounts(group: Group): { unread: number; inFlight: number; redelivered: number; dead: number; consumers: Map<string, number> } {
+    const consumers = new Map<string, number>();
+    for (const run of group.runs.list) {
+      if (run.state === LEASED) consumers.set(run.consumer, (consumers.get(run.consumer) ?? 0) + run.end - run.from);
+    }
+    const { inFlight, redelivered } = group.runs;
+    return { unread: unread(this.state, group), inFlight, redelivered, dead: group.dead, consumers };
+  }
+
+  counts(): PartitionCounts {
+    const { partition, first, next, bytes } = this.state;
+    return { partition, messages: next - first, bytes, first, last: next - 1 };
+  }
+
+  // ── Dead letters ───────────────────────────────────────────────────────────────────────────────────────────────
+
+  letters(after: LetterName | undefined, group: number | undefined): Generator<Letter> {
+    return lettersAfter(this.state, after, group);
+  }
+
+  letter(name: LetterName): Letter | undefined {
+    return findLetter(this.state, name);
+  }
+
+  async describeLetter(letter: Letter): Promise<DeadLetter> {
+    const described = await describe(this.state, this.#stored, letter);
+    await this.log.wait(letter.died, this.#level);
+    return described;
+  }
+
+  async removeLetters(letters: readonly Letter[]): Promise<void> {
+    const index = removeLetters(this.log, letters, 'removed');
+    this.#changed();
+    await this.log.wait(index, this.#level);
+  }
+
+  async redrive(letters: readonly Letter[]): Promise<void> {
+    const index = redriveToGroup(this.log, letters);
+    this.#changed();
+    for (const group of this.#fetchers.keys()) this.#wakeOne(group);
+    await this.log.wait(index, this.#level);
+  }
+
+  // ── Commands of the catalog ────────────────────────────────────────────────────────────────────────────────────
+
+  /** Takes over a configuration that came along with a call. */
+  update(given: Given): void {
+    configure(this.log, this.state, given, 0);
+  }
+
+  async configure(command: number, given: Given): Promise<void> {
+    const index = configure(this.log, this.state, given, command);
+    this.#changed();
+    await this.log.wait(index, this.#level);
+  }
+
+  async makeGroup(command: number, group: number, name: string, config: GroupConfig, startAt: Place): Promise<void> {
+    await this.log.wait(await makeGroup(this.log, this.state, command, group, name, config, startAt), this.#level);
+  }
+
+  async changeGroup(command: number, group: number, config: GroupConfig): Promise<void> {
+    const index = changeGroup(this.log, this.state, command, group, config);
+    this.#wakeOne(group);
+    await this.log.wait(index, this.#level);
+  }
+
+  async removeGroup(command: number, group: number): Promise<void> {
+    const index = removeGroup(this.log, this.state, command, group);
+    for (const waiter of this.#fetchers.get(group) ?? []) waiter.wake();
+    this.#fetchers.delete(group);
+    this.#changed();
+    await this.log.wait(index, this.#level);
+  }
+
+  async seek(command: number, group: number, to: Place): Promise<void> {
+    const index = await seek(this.log, this.state, command, group, to);
+    this.#changed();
+    this.#wakeOne(group);
+    await this.log.wait(index, this.#level);
+  }
+
+  /** @returns messages that went */
+  async purge(command: number, upTo: number | undefined): Promise<number> {
+    if (command <= this.state.command) return 0;
+    const before = this.state.first;
+    await this.#trim(purgeGoal(this.state, upTo, command));
+    return this.state.first - before;
+  }
+
+  /** The station is gone, and everything in it. */
+  async remove(): Promise<void> {
+    if (this.#removed) return;
+    this.#removed = true;
+    this.log.remove();
+    this.close(new WaysideError('STATION_NOT_FOUND', 'The station was removed.'));
+    await this.log.wait(this.log.last, this.#level);
+  }
+
+  // ── Time ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Does what is due: leases run out, messages and letters get too old. */
+  tick(): void {
+    if (this.#removed) return;
+    const { log, state } = this;
+    const { now } = log;
+    for (const group of state.groups.values()) {
+      const drafts = expireLeases(group, now);
+      if (drafts.length > 0) log.append(drafts, now);
+      if (group.runs.earliest <= now) group.runs.refreshEarliest();
+      this.#wakeOne(group.id);
+    }
+    removeLetters(log, agedLetters(state, now), 'age');
+    if (retentionGoal(state, now) !== undefined) this.#retain();
+    this.#stored.forget();
+    this.#alarm = Infinity;
+    this.#changed();
+  }
+
+  #retain(): void {
+    this.#trimAt = Infinity;
+    this.#trim(undefined).catch((error: unknown) => {
+      this.#ports.journal.error(`Partition ${this.log.key} cannot trim: ${error instanceof Error ? error.message : String(error)}`);
+      if (this.#removed) return;
+      this.#trimAt = this.log.now + 60_000;
+      this.#changed();
+    });
+  }
+
+  /** @param goal the station's retention when undefined */
+  #trim(goal: Goal | undefined): Promise<void> {
+    const run = async (): Promise<void> => {
+      for (let wanted = goal ?? retentionGoal(this.state, this.log.now), last = 0; wanted !== undefined && !this.#removed; ) {
+        const { index, more } = await trimSlice(this.log, this.#stored, this.state, wanted);
+        last = index;
+        if (!more) wanted = goal === undefined ? retentionGoal(this.state, this.log.now) : undefined;
+        if (wanted === undefined && goal !== undefined) await this.log.wait(last, this.#level);
+      }
+      this.#changed();
+    };
+    const done = this.#trimming.then(run);
+    this.#trimming = done.catch(() => undefined);
+    return done;
+  }
+
+  /** After anything that may move what is due. */
+  #changed(): void {
+    if (this.#trimAt === Infinity && retentionGoal(this.state, this.log.now) !== undefined) this.#trimAt = this.log.now + TRIM_EVERY_MS;
+    const due = Math.min(this.#machine.due(), this.#trimAt);
+    if (due === this.#alarm) return;
+    this.#alarm = due;
+    this.#ports.alarm(due);
+  }
+
+  // ── End ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** Whoever waits is told; nothing more is done here. */
+  close(error: WaysideError = storageFailed()): void {
+    this.#refuseSending(error);
+    for (const reader of this.#readers) reader.wake();
+    for (const waiters of this.#fetchers.values()) for (const waiter of waiters) waiter.wake();
+    this.#fetchers.clear();
+    this.#readers.clear();
+    this.#ports.alarm(Infinity);
+  }
+
+  get #level(): Level {
+    return this.state.config?.durability === 'synced' ? 'synced' : 'written';
+  }
+}
+
+function answerWhen(open: Promise<void> | undefined, { answer, refuse }: Sending, result: PartResult | WaysideError): void {
+  const go = () => (result instanceof WaysideError ? refuse(result) : answer(result));
+  if (open === undefined) go();
+  else open.then(go, refuse);
+}

@@ -1,0 +1,174 @@
+/**
+ * Trimming: by age, number, bytes, until acknowledged, and by purge; and copying forward what must outlive it.
+ *
+ * Holds: after a trim exactly the messages `first …` are left, and `bytes` are theirs; the bytes of a dead letter, or of
+ * a message redriven from one, never go: where the log lets go of their entry they are written again first, in the same
+ * commit. Work is done in slices, so that a long trim does not hold up what else the partition does.
+ * Elsewhere: dropping segments (the volume), what the entries do (machine.ts).
+ */
+import { type ActorLog, type Draft, draft } from '../actor/log.ts';
+import { BatchBuilder } from '../batch/build.ts';
+import { HEADER_BYTES, u32At } from '../batch/layout.ts';
+import { skip } from '../batch/walk.ts';
+import { KIND } from '../entry/kinds.ts';
+import { carriedBody, recordsEnd } from '../entry/produce.ts';
+import type { Trimmed } from '../entry/station.ts';
+import { isPlanted } from '../faults.ts';
+import type { EntryHead } from '../ports.ts';
+import type { PartitionState } from './state.ts';
+import type { Found, Stored } from './stored.ts';
+
+/** Entries looked at in one slice. */
+const SLICE_ENTRIES = 1_000;
+
+export interface Goal {
+  readonly reason: Trimmed['reason'];
+  /** Messages below go. */
+  readonly below: number;
+  /** Only entries of this time or older go. */
+  readonly olderThan: number;
+  /** Messages go until no more record bytes than these are left. */
+  readonly bytes: number;
+  readonly command: number;
+}
+
+const NO_GOAL = { below: 0, olderThan: -1, bytes: Infinity, command: 0 };
+
+/** What the station's retention asks for at `now`, the most pressing first; undefined when it is met. */
+export function retentionGoal(state: PartitionState, now: number): Goal | undefined {
+  if (state.config === undefined || state.first === state.next) return undefined;
+  const { maxAgeMs, maxMessages, maxBytes, untilAcked, discard } = state.config.retention;
+  if (maxAgeMs !== undefined && state.oldest + maxAgeMs <= now) return { ...NO_GOAL, reason: 'age', olderThan: now - maxAgeMs };
+  const discards = discard === 'old';
+  if (discards && maxMessages !== undefined && state.next - state.first > maxMessages) return { ...NO_GOAL, reason: 'count', below: state.next - maxMessages };
+  if (discards && maxBytes !== undefined && state.bytes > maxBytes) return { ...NO_GOAL, reason: 'bytes', bytes: maxBytes };
+  if (untilAcked === true && state.groups.size > 0) {
+    let floor = state.next;
+    for (const group of state.groups.values()) floor = Math.min(floor, group.runs.floor);
+    if (floor > state.first) return { ...NO_GOAL, reason: 'acked', below: floor };
+  }
+  return undefined;
+}
+
+export function purgeGoal(state: PartitionState, upTo: number | undefined, command: number): Goal {
+  return { ...NO_GOAL, reason: 'purged', below: Math.min(state.next, upTo === undefined ? state.next : upTo + 1), command };
+}
+
+/**
+ * Does one slice of `goal`.
+ *
+ * @returns index of its entry, and whether more is to be done
+ */
+export async function trimSlice(log: ActorLog, stored: Stored, state: PartitionState, goal: Goal): Promise<{ index: number; more: boolean }> {
+  const cut = await findCut(log, stored, state, goal);
+  const wanted = cut.first === state.next ? log.last + 1 : await log.volume.find(log.key, 'sequence', cut.first);
+  const carried = new Map<number, Found>();
+  for (;;) {
+    // Messages that came while we waited are all above the cut; a letter that came may lie below it.
+    const floor = isWorthCarrying(log, state, cut, wanted) ? wanted : log.dataFloor;
+    const missing = toCarry(log, state, cut.first, floor).filter((sequence) => !carried.has(sequence));
+    if (missing.length === 0) return { index: appendTrim(log, state, goal, cut, carried, floor), more: cut.more };
+    for (const sequence of missing) carried.set(sequence, await stored.take(sequence, 1, 1));
+  }
+}
+
+function appendTrim(log: ActorLog, state: PartitionState, goal: Goal, cut: Cut, carried: ReadonlyMap<number, Found>, floor: number): number {
+  const trimmed = {
+    command: cut.more ? 0 : goal.command,
+    reason: goal.reason,
+    first: cut.first,
+    bytes: Math.max(0, state.bytes - cut.bytesGone),
+    oldest: cut.first === state.next ? 0 : cut.oldest || log.now,
+  };
+  const drafts = carried.size === 0 ? [] : [carriedDraft(carried)];
+  state.trimmedBytes = floor > log.dataFloor ? 0 : state.trimmedBytes + cut.bytesGone;
+  return log.append([...drafts, draft(KIND.trimmed, trimmed)], log.now, floor);
+}
+
+/** Copying forward is put off until it frees twice what it costs, so that a few letters are not written again at each trim. */
+function isWorthCarrying(log: ActorLog, state: PartitionState, cut: Cut, floor: number): boolean {
+  const messages = toCarry(log, state, cut.first, floor).length;
+  if (messages === 0) return true;
+  const mean = cut.bytesGone / Math.max(1, cut.first - state.first) || 256;
+  return state.trimmedBytes + cut.bytesGone > 2 * messages * mean;
+}
+
+interface Cut {
+  readonly first: number;
+  readonly bytesGone: number;
+  /** Time of message `first`, if there is one. */
+  readonly oldest: number;
+  readonly more: boolean;
+}
+
+async function findCut(log: ActorLog, stored: Stored, state: PartitionState, goal: Goal): Promise<Cut> {
+  let first = state.first;
+  let bytesGone = 0;
+  let oldest = state.oldest;
+  const left = () => state.bytes - bytesGone;
+  if (first === state.next) return { first, bytesGone, oldest: 0, more: false };
+  const heads = await log.volume.heads(log.key, await log.volume.find(log.key, 'sequence', first), SLICE_ENTRIES, 'data');
+  for (const head of heads) {
+    if (head.count === 0) continue;
+    oldest = head.time;
+    const end = head.first + head.count;
+    const whole = await bytesOf(stored, head, first, end);
+    const goes = end <= goal.below || head.time <= goal.olderThan || (goal.bytes < left() && left() - whole >= goal.bytes);
+    if (!goes) {
+      const part = await partOf(stored, head, first, goal, left());
+      return { first: first + part.count, bytesGone: bytesGone + part.bytes, oldest, more: false };
+    }
+    bytesGone += whole;
+    first = end;
+  }
+  const oldestLeft = first < state.next ? await timeOf(stored, first) : 0;
+  return { first, bytesGone, oldest: oldestLeft, more: oldestLeft !== 0 && heads.length === SLICE_ENTRIES };
+}
+
+async function timeOf(stored: Stored, sequence: number): Promise<number> {
+  return (await stored.holding(sequence)).time;
+}
+
+/** Record bytes of the messages of an entry from `first` on. */
+async function bytesOf(stored: Stored, head: EntryHead, first: number, end: number): Promise<number> {
+  if (first === head.first && head.kind === KIND.produced.id) return head.bodyBytes - HEADER_BYTES;
+  const { body } = await stored.holding(first);
+  const from = skip(body, HEADER_BYTES, first - head.first);
+  return skip(body, from, end - first) - from;
+}
+
+/** What goes of the entry in which the cut lies. */
+async function partOf(stored: Stored, head: EntryHead, first: number, goal: Goal, left: number): Promise<{ count: number; bytes: number }> {
+  if (goal.below <= first && goal.bytes >= left) return { count: 0, bytes: 0 };
+  const { body } = await stored.holding(first);
+  const end = recordsEnd(body);
+  let at = skip(body, HEADER_BYTES, first - head.first);
+  let count = 0;
+  let bytes = 0;
+  while (at < end && (first + count < goal.below || left - bytes > goal.bytes)) {
+    const next = at + 4 + u32At(body, at);
+    bytes += next - at;
+    count++;
+    at = next;
+  }
+  return { count, bytes };
+}
+
+/** Pinned messages whose bytes lie where the log lets go. */
+function toCarry(log: ActorLog, state: PartitionState, first: number, floor: number): number[] {
+  const sequences: number[] = [];
+  if (floor <= log.dataFloor || isPlanted('trim-a-pinned-message')) return sequences;
+  for (const [sequence, pin] of state.pins) {
+    if (pin.carried !== 0 ? pin.carried < floor : sequence < first) sequences.push(sequence);
+  }
+  return sequences;
+}
+
+function carriedDraft(carried: ReadonlyMap<number, Found>): Draft {
+  const builder = new BatchBuilder();
+  for (const { block } of carried.values()) builder.appendRecord(block.bytes, block.start, block.end);
+  const batch = builder.finish();
+  const end = batch.length - 4;
+  const meta = { messages: [...carried].map(([sequence, { block }]) => ({ sequence, time: block.producedAt })) };
+  return { kind: KIND.carried, value: meta, batch: { body: carriedBody(batch, end, u32At(batch, end), meta), first: 0, count: 0 } };
+}

@@ -1,0 +1,102 @@
+/**
+ * All that a partition knows, apart from the messages themselves.
+ *
+ * Holds: `1 ≤ first ≤ next`; messages `first … next − 1` are there; `bytes` are their record bytes; every group's runs
+ * end at or below `next`; a pin has a holder for each dead letter and each redriven message of its sequence.
+ * It is made by entries alone (machine.ts), so two partitions with the same entries have the same state.
+ */
+import type { StationConfig } from '../calls.ts';
+import type { GroupConfig } from '../calls.ts';
+import { Dedup } from './dedup.ts';
+import { Runs } from './runs.ts';
+
+export interface Group {
+  readonly id: number;
+  readonly name: string;
+  config: GroupConfig;
+  runs: Runs;
+  /** Leases up to and with this one count for nothing: a seek has ended them. */
+  fence: { epoch: number; index: number };
+  /** Index of the last entry that touched the group: what a refusal rests on. */
+  touched: number;
+  dead: number;
+  dirty: boolean;
+}
+
+export interface Letter {
+  readonly sequence: number;
+  /** Index of the entry in which it died; with `sequence` it names the letter. */
+  readonly died: number;
+  readonly group: number;
+  readonly reason: 'rejected' | 'max-deliveries';
+  readonly error: string;
+  readonly consumer: string;
+  readonly deliveries: number;
+  readonly deliveredAt: number;
+  readonly diedAt: number;
+}
+
+/** Keeps a message's bytes although the station may trim it. */
+export interface Pin {
+  holders: number;
+  /** Index of the entry that carries the bytes; 0 while they are where they were produced. */
+  carried: number;
+}
+
+export class PartitionState {
+  readonly partition: number;
+  /** Undefined until the first entry. */
+  config: StationConfig | undefined;
+  version = 0;
+  secret = 0;
+  /** The last command of the catalog that was carried out here. */
+  command = 0;
+  first = 1;
+  next = 1;
+  bytes = 0;
+  /** Time of message `first`; 0 when there is none. */
+  oldest = 0;
+  /** Record bytes that were trimmed since the log last let go of data. Not kept: it only puts work off. */
+  trimmedBytes = 0;
+  /** Index of the last entry that produced. */
+  produced = 0;
+  readonly groups = new Map<number, Group>();
+  /** By sequence, then the index of the entry in which it died: `${sequence}.${died}`. */
+  readonly letters = new Map<string, Letter>();
+  readonly pins = new Map<number, Pin>();
+  lettersDirty = false;
+  readonly dedup: Dedup;
+  readonly groupsGone: number[] = [];
+
+  constructor(partition: number, hashSeed: number) {
+    this.partition = partition;
+    this.dedup = new Dedup(hashSeed);
+  }
+
+  get settings(): StationConfig {
+    if (this.config === undefined) throw new TypeError('A partition is asked before it is configured.');
+    return this.config;
+  }
+
+  pin(sequence: number): void {
+    const pin = this.pins.get(sequence);
+    if (pin === undefined) this.pins.set(sequence, { holders: 1, carried: 0 });
+    else pin.holders++;
+  }
+
+  unpin(sequence: number): void {
+    const pin = this.pins.get(sequence);
+    if (pin === undefined) return;
+    pin.holders--;
+    if (pin.holders === 0) this.pins.delete(sequence);
+  }
+}
+
+export function newGroup(id: number, name: string, config: GroupConfig, at: number): Group {
+  return { id, name, config, runs: new Runs(at), fence: { epoch: 0, index: 0 }, touched: 0, dead: 0, dirty: true };
+}
+
+/** What a group has still to get: never delivered, or to be delivered again. */
+export function unread(state: PartitionState, group: Group): number {
+  return Math.max(0, state.next - Math.max(group.runs.next, state.first)) + group.runs.returned;
+}

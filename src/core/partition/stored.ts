@@ -1,0 +1,103 @@
+/**
+ * Finds messages' bytes: at once where they are in memory, else as a promise.
+ *
+ * Holds: a bounded window of what was read last, so that a step that had to wait for the disk finds its bytes when it is
+ * asked again; nothing of a damaged range is served. Elsewhere: what to read (fetch.ts, read.ts, retain.ts).
+ */
+import type { ActorLog } from '../actor/log.ts';
+import { HEADER_BYTES } from '../batch/layout.ts';
+import { skip, take } from '../batch/walk.ts';
+import type { Block } from '../calls.ts';
+import { readCarried, recordsEnd } from '../entry/produce.ts';
+import { WaysideError } from '../errors.ts';
+import type { Soon, StoredEntry } from '../ports.ts';
+import type { PartitionState } from './state.ts';
+
+const WINDOW_ENTRIES_MAX = 16;
+const WINDOW_BYTES_MAX = 16 * 1024 * 1024;
+const READ_AHEAD_BYTES = 1024 * 1024;
+
+/** A block, and the index of the entry that holds it: what delivering it rests on. */
+export interface Found {
+  readonly block: Block;
+  readonly index: number;
+}
+
+export class Stored {
+  readonly #log: ActorLog;
+  readonly #state: PartitionState;
+  #window: StoredEntry[] = [];
+
+  constructor(log: ActorLog, state: PartitionState) {
+    this.#log = log;
+    this.#state = state;
+  }
+
+  /**
+   * Messages from `sequence` on, of one entry: at most `count`, as many as fit in `bytesMax` and at least one.
+   * `sequence` must be there (within first … next, or pinned).
+   */
+  take(sequence: number, count: number, bytesMax: number): Soon<Found> {
+    const carried = this.#state.pins.get(sequence)?.carried ?? 0;
+    if (carried !== 0) return soon(this.#entry(carried), (entry) => this.#carriedBlock(entry, sequence));
+    return soon(this.#holding(sequence), (entry) => ({ index: entry.index, block: this.#cut(entry, sequence, count, bytesMax) }));
+  }
+
+  /** The entry that holds a message which was not carried. */
+  holding(sequence: number): Soon<StoredEntry> {
+    return this.#holding(sequence);
+  }
+
+  /** What was read is no longer needed: frees it. */
+  forget(): void {
+    this.#window = [];
+  }
+
+  #holding(sequence: number): Soon<StoredEntry> {
+    const kept = this.#window.find((entry) => entry.count > 0 && entry.first <= sequence && sequence < entry.first + entry.count);
+    if (kept !== undefined) return kept;
+    return soon(this.#log.volume.find(this.#log.key, 'sequence', sequence), (index) => this.#entry(index));
+  }
+
+  #entry(index: number): Soon<StoredEntry> {
+    const kept = this.#window.find((entry) => entry.index === index);
+    if (kept !== undefined) return kept;
+    const read = this.#log.volume.read(this.#log.key, index, READ_AHEAD_BYTES, 'data');
+    return soon(read, (entries) => {
+      if (read instanceof Promise) this.#keep(entries);
+      const [entry] = entries;
+      if (entry?.index !== index) throw new WaysideError('CORRUPTION', `Entry ${index} of ${this.#log.key} is missing.`);
+      return entry;
+    });
+  }
+
+  #keep(entries: readonly StoredEntry[]): void {
+    for (const entry of entries) if (!this.#window.some((kept) => kept.index === entry.index)) this.#window.push(entry);
+    let bytes = this.#window.reduce((sum, entry) => sum + entry.bodyBytes, 0);
+    while (this.#window.length > 1 && (this.#window.length > WINDOW_ENTRIES_MAX || bytes > WINDOW_BYTES_MAX)) bytes -= this.#window.shift()!.bodyBytes;
+  }
+
+  #cut(entry: StoredEntry, sequence: number, count: number, bytesMax: number): Block {
+    const before = sequence - entry.first;
+    if (before < 0 || before >= entry.count) throw new WaysideError('CORRUPTION', `Message ${sequence} of ${this.#log.key} is missing.`);
+    const last = recordsEnd(entry.body);
+    const start = skip(entry.body, HEADER_BYTES, before);
+    const taken = take(entry.body, start, last, Math.min(count, entry.count - before), bytesMax);
+    return { partition: this.#state.partition, first: sequence, count: taken.count, producedAt: entry.time, bytes: entry.body, start, end: taken.end };
+  }
+
+  #carriedBlock(entry: StoredEntry, sequence: number): Found {
+    const { messages } = readCarried(entry.body);
+    const place = messages.findIndex((message) => message.sequence === sequence);
+    const message = messages[place];
+    if (message === undefined) throw new WaysideError('CORRUPTION', `Message ${sequence} is not in entry ${entry.index} of ${this.#log.key}.`);
+    const start = skip(entry.body, HEADER_BYTES, place);
+    const block = { partition: this.#state.partition, first: sequence, count: 1, producedAt: message.time, bytes: entry.body, start, end: skip(entry.body, start, 1) };
+    return { index: entry.index, block };
+  }
+}
+
+/** Goes on at once with a value that is there, later with one that is promised. */
+export function soon<A, B>(value: Soon<A>, then: (value: A) => Soon<B>): Soon<B> {
+  return value instanceof Promise ? value.then(then) : then(value);
+}

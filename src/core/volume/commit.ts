@@ -1,0 +1,226 @@
+/**
+ * One commit: checked as a whole, then copied into the arena and applied to the directory in memory.
+ *
+ * Holds: a refused commit has changed nothing. Every body is copied once, and hashed at most once: not at all where the
+ * caller gives its CRC, since the record's header covers it.
+ * Elsewhere: writing it (writer.ts), reading it back after a crash (replay.ts).
+ */
+import type { ActorKey, Write } from '../ports.ts';
+import type { Actor } from './actors.ts';
+import {
+  encodeRecordHeader,
+  FLAG_COPIED,
+  FLAG_DATA,
+  FLAG_NONE,
+  pad8,
+  RECORD_DIRECTORY,
+  RECORD_DROP,
+  RECORD_DUE,
+  RECORD_ENTRY,
+  RECORD_HEADER_BYTES,
+  RECORD_REMOVE,
+  RECORD_SECTION,
+  RECORD_TRIM,
+  recordBytes,
+  U48_MAX,
+} from './format.ts';
+import type { RecordHeader } from './format.ts';
+import type { Store } from './store.ts';
+import type { Slot, Writer } from './writer.ts';
+
+const SECTION_NAME = /^[a-z0-9:.-]{1,64}$/;
+const ACTOR_KEY = /^(0|[1-9][0-9]{0,9})\.(0|[1-9][0-9]{0,14})\.(0|[1-9][0-9]{0,4})$/;
+const U32_MAX = 2 ** 32 - 1;
+const NO_PARTS: readonly Uint8Array[] = [];
+
+/** @throws TypeError names the write and what is wrong with it */
+export function commitWrites(store: Store, writer: Writer, writes: readonly Write[]): number {
+  const slot = writer.reserve(checked(store, writes));
+  let { at, offset } = slot;
+  for (const write of writes) {
+    const bytes = put(store, slot, at, offset, write);
+    at += bytes;
+    offset += bytes;
+  }
+  return writer.commit();
+}
+
+/** An entry or a section as it lies in a segment that is to go: copied with all it says of itself. */
+export interface Leftover {
+  readonly actor: Actor;
+  readonly record: RecordHeader;
+  readonly body: Uint8Array;
+}
+
+export function commitLeftovers(store: Store, writer: Writer, leftovers: readonly Leftover[]): number {
+  let length = 0;
+  for (const { body } of leftovers) length += recordBytes(body.length);
+  const slot = writer.reserve(length);
+  let { at, offset } = slot;
+  for (const { actor, record, body } of leftovers) {
+    encode(slot, at, offset, actor, { ...record, flags: record.flags | FLAG_COPIED }, [body]);
+    if (record.type === RECORD_ENTRY) {
+      const { index, kind, version, epoch, first, count, time, crc } = record;
+      const row = slot.segment.table!.add(offset, index, kind, version, epoch, first, count, time, (record.flags & FLAG_DATA) !== 0, crc, body.length);
+      store.actors.entry(actor, slot.segment, row);
+    } else {
+      const name = sectionName(record, body);
+      const { index: asOf, crc } = record;
+      store.actors.section(actor, name, { actor, name, asOf, bytes: body.length - name.length, crc, segment: slot.segment, offset });
+    }
+    const bytes = recordBytes(body.length);
+    at += bytes;
+    offset += bytes;
+  }
+  return writer.commit(false);
+}
+
+/** Segments that are gone: nothing in them lives, and their files may be removed once this is synced. */
+export function commitDrops(store: Store, writer: Writer, numbers: readonly number[]): number {
+  const slot = writer.reserve(numbers.length * RECORD_HEADER_BYTES);
+  numbers.forEach((number, nth) => {
+    encode(slot, slot.at + nth * RECORD_HEADER_BYTES, slot.offset + nth * RECORD_HEADER_BYTES, undefined, { ...EMPTY, type: RECORD_DROP, count: number }, NO_PARTS);
+  });
+  return writer.commit(false);
+}
+
+export function commitDirectory(store: Store, writer: Writer, body: Uint8Array): void {
+  const slot = writer.reserve(recordBytes(body.length));
+  const crc = store.ports.crc32c(body);
+  encode(slot, slot.at, slot.offset, undefined, { ...EMPTY, type: RECORD_DIRECTORY, bodyBytes: body.length, crc }, [body]);
+  writer.commit(false);
+}
+
+/** A section's body begins with its name; `kind` says how long that is. */
+export function sectionName(record: RecordHeader, body: Uint8Array): string {
+  return String.fromCharCode(...body.subarray(0, record.kind));
+}
+
+const EMPTY = {
+  type: 0,
+  kind: 0,
+  version: 0,
+  flags: 0,
+  bodyBytes: 0,
+  crc: 0,
+  namespace: 0,
+  station: 0,
+  partition: 0,
+  epoch: 0,
+  index: 0,
+  first: 0,
+  count: 0,
+  time: 0,
+};
+
+/** What a commit needs in the log; refuses what may not be in it. */
+function checked(store: Store, writes: readonly Write[]): number {
+  let length = 0;
+  let next: Map<ActorKey, number> | undefined;
+  for (let nth = 0; nth < writes.length; nth++) {
+    const write = writes[nth]!;
+    const actor = store.actors.byKey.get(write.actor);
+    if (!actor && !ACTOR_KEY.test(write.actor)) throw new TypeError(`Write ${nth}: "${write.actor}" is no actor key.`);
+    length += RECORD_HEADER_BYTES;
+    if (write.do === 'append') {
+      const expected = next?.get(write.actor) ?? (actor?.last ?? 0) + 1;
+      if (write.index !== expected) throw new TypeError(`Write ${nth}: actor ${write.actor} appends index ${write.index}; ${expected} is next.`);
+      if (writes.length > 1) {
+        next ??= new Map();
+        next.set(write.actor, expected + 1);
+      }
+      inRange(nth, 'kind', write.kind, 255, 1);
+      inRange(nth, 'version', write.version, 255);
+      inRange(nth, 'first', write.first, U48_MAX);
+      inRange(nth, 'count', write.count, U32_MAX);
+      inRange(nth, 'time', write.time, U48_MAX);
+      let bytes = 0;
+      for (const part of write.body) bytes += part.length;
+      length += pad8(bytes);
+    } else if (write.do === 'section') {
+      if (!SECTION_NAME.test(write.name)) throw new TypeError(`Write ${nth}: "${write.name}" is no section name (1–64 of a-z 0-9 : . -).`);
+      inRange(nth, 'asOf', write.asOf, U48_MAX);
+      length += pad8(write.name.length + (write.body?.length ?? 0));
+    } else if (write.do === 'trim') {
+      inRange(nth, 'data', write.data, U48_MAX);
+      inRange(nth, 'state', write.state, U48_MAX);
+    } else if (write.do === 'due') {
+      if (write.at !== null) inRange(nth, 'at', write.at, U48_MAX);
+    } else if (write.do === 'remove') {
+      next?.delete(write.actor);
+    }
+  }
+  if (length > U32_MAX - 65536) throw new TypeError('The commit is larger than 4 GiB.');
+  return length;
+}
+
+function inRange(nth: number, name: string, value: number, max: number, min = 0): void {
+  if (!Number.isInteger(value) || value < min || value > max) throw new TypeError(`Write ${nth}: ${name} is ${value}; it must be a whole number from ${min} to ${max}.`);
+}
+
+/** Encodes one write at its place and applies it. @returns the bytes that it took */
+function put(store: Store, slot: Slot, at: number, offset: number, write: Write): number {
+  const { actors, epoch } = store;
+  const { segment } = slot;
+  const actor = actors.get(write.actor);
+  switch (write.do) {
+    case 'append': {
+      let bodyBytes = 0;
+      for (const part of write.body) bodyBytes += part.length;
+      const { index, kind, version, first, count, time } = write;
+      const crc = write.crc ?? crcOf(store, write.body);
+      const flags = write.data ? FLAG_DATA : 0;
+      encode(slot, at, offset, actor, { ...EMPTY, type: RECORD_ENTRY, kind, version, flags, bodyBytes, crc, epoch, index, first, count, time }, write.body);
+      actors.entry(actor, segment, segment.table!.add(offset, index, kind, version, epoch, first, count, time, write.data, crc, bodyBytes));
+      return recordBytes(bodyBytes);
+    }
+    case 'section': {
+      const { name, asOf } = write;
+      const body = write.body ? [letters(name), write.body] : [letters(name)];
+      const bytes = write.body?.length ?? 0;
+      const crc = crcOf(store, body);
+      const flags = write.body ? 0 : FLAG_NONE;
+      const bodyBytes = name.length + bytes;
+      encode(slot, at, offset, actor, { ...EMPTY, type: RECORD_SECTION, kind: name.length, flags, bodyBytes, crc, epoch, index: asOf }, body);
+      actors.section(actor, name, write.body ? { actor, name, asOf, bytes, crc, segment, offset } : undefined);
+      return recordBytes(bodyBytes);
+    }
+    case 'trim':
+      encode(slot, at, offset, actor, { ...EMPTY, type: RECORD_TRIM, epoch, index: write.data, first: write.state }, NO_PARTS);
+      actors.trim(actor, write.data, write.state);
+      return RECORD_HEADER_BYTES;
+    case 'due':
+      encode(slot, at, offset, actor, { ...EMPTY, type: RECORD_DUE, epoch, flags: write.at === null ? FLAG_NONE : 0, time: write.at ?? 0 }, NO_PARTS);
+      actor.due = write.at;
+      return RECORD_HEADER_BYTES;
+    case 'remove':
+      encode(slot, at, offset, actor, { ...EMPTY, type: RECORD_REMOVE, epoch }, NO_PARTS);
+      actors.remove(actor);
+      return RECORD_HEADER_BYTES;
+  }
+}
+
+function encode(slot: Slot, at: number, offset: number, actor: Actor | undefined, record: RecordHeader, body: readonly Uint8Array[]): void {
+  const { bytes, view } = slot.chunk;
+  let to = at + RECORD_HEADER_BYTES;
+  for (const part of body) {
+    bytes.set(part, to);
+    to += part.length;
+  }
+  // A chunk may be used anew, so what pads a body is not zero by itself.
+  bytes.fill(0, to, at + recordBytes(to - at - RECORD_HEADER_BYTES));
+  const owned = actor ? { ...record, namespace: actor.namespace, station: actor.station, partition: actor.partition } : record;
+  encodeRecordHeader(view, bytes, at, offset, slot.segment.seed, owned);
+}
+
+function crcOf(store: Store, parts: readonly Uint8Array[]): number {
+  let crc = 0;
+  for (const part of parts) crc = store.ports.crc32c(part, 0, part.length, crc);
+  return crc;
+}
+
+function letters(name: string): Uint8Array {
+  const bytes = new Uint8Array(name.length);
+  for (let at = 0; at < name.length; at++) bytes[at] = name.charCodeAt(at);
+  return bytes;
+}

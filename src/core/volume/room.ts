@@ -1,0 +1,305 @@
+/**
+ * Room: brings each segment its file, fills it ahead with zeros, and answers how much may be committed.
+ *
+ * Holds: what is promised is claimed on the disk before (zeros written, or an old file kept): a full disk is noticed here,
+ * not by a commit. `headroomBytes` of what is claimed is never promised to data. Nobody writes where it is filling.
+ * At most one file is prepared ahead, under the name of the next segment and with an empty header, and a few old ones wait
+ * under spare names to be used again, so that a steady state writes no zeros.
+ * Elsewhere: what frees space (reclaim.ts), writing (writer.ts).
+ */
+import { WaysideError } from '../errors.ts';
+import { DiskFullError } from '../ports.ts';
+import type { File } from '../ports.ts';
+import { BLOCK_HEADER_BYTES, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES } from './format.ts';
+import type { Segment } from './segment.ts';
+import { segmentName, spareName } from './segment.ts';
+import type { Store } from './store.ts';
+import { storageFailed } from './store.ts';
+import type { Writer } from './writer.ts';
+import { footerBytes } from './writer.ts';
+
+interface Prepared {
+  readonly number: number;
+  readonly file: File;
+  filled: number;
+}
+
+interface Waiter {
+  readonly bytes: number;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** Of one commit besides its bytes: the heads of a few records and of its block. */
+const COMMIT_BYTES = BLOCK_HEADER_BYTES + 4 * RECORD_HEADER_BYTES;
+
+export class Room {
+  readonly #store: Store;
+  readonly #writer: Writer;
+  /** Frees what may be freed; resolves to whether anything was. */
+  readonly #reclaim: () => Promise<boolean>;
+  readonly #zeros: Uint8Array;
+  #next: Prepared | undefined;
+  #spares: { name: string; bytes: number }[] = [];
+  #spareCount = 0;
+  #waiters: Waiter[] = [];
+  #running: Promise<void> | undefined;
+  #clearing: Promise<void> | undefined;
+  #again = false;
+  #full = false;
+  #retry: (() => void) | undefined;
+
+  constructor(store: Store, writer: Writer, reclaim: () => Promise<boolean>) {
+    this.#store = store;
+    this.#writer = writer;
+    this.#reclaim = reclaim;
+    this.#zeros = new Uint8Array(store.settings.fillStepBytes);
+  }
+
+  hasRoom(bytes: number): boolean {
+    const { headroomBytes, pendingBytesMax } = this.#store.settings;
+    const { pendingBytes } = this.#writer;
+    if (pendingBytes > 0 && pendingBytes + bytes > pendingBytesMax) return false;
+    return this.#fits(bytes + COMMIT_BYTES, headroomBytes);
+  }
+
+  /** May leftovers of so many bytes be copied now? They may use the headroom, but for a part that ends a full disk. */
+  hasRoomForCopies(bytes: number): boolean {
+    return this.#fits(bytes + COMMIT_BYTES, Math.floor(this.#store.settings.headroomBytes / 4));
+  }
+
+  makeRoom(bytes: number): Promise<void> {
+    if (this.hasRoom(bytes)) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ bytes, resolve, reject });
+      this.wake();
+    });
+  }
+
+  /** Something has changed: a segment was begun, space was used or freed, a sync has caught up. */
+  wake(): void {
+    this.#answer();
+    if (this.#store.failure || this.#store.closing) return;
+    this.#again = true;
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined;
+      if (this.#again) this.wake();
+    });
+  }
+
+  /** A write found no space, which the claim should have prevented: tried again when there is some. */
+  foundFull(): void {
+    this.#full = true;
+    this.#later();
+  }
+
+  /** Bytes of files that are no segment's yet. */
+  get bytes(): number {
+    let bytes = this.#next?.filled ?? 0;
+    for (const spare of this.#spares) bytes += spare.bytes;
+    return bytes;
+  }
+
+  get files(): number {
+    return this.#spares.length + (this.#next ? 1 : 0);
+  }
+
+  /** Takes the file of a dropped segment for later, or says that it is not needed. */
+  async keep(segment: Segment): Promise<boolean> {
+    const { settings, ports } = this.#store;
+    if (this.#spares.length > 0 || segment.readers > 0 || segment.filled < settings.segmentBytes / 2 || segment.filled > settings.segmentBytes * 1.25) return false;
+    const name = spareName(++this.#spareCount);
+    await segment.file?.close();
+    segment.file = undefined;
+    await ports.files.rename(segment.name, name);
+    this.#spares.push({ name, bytes: segment.filled });
+    return true;
+  }
+
+  /** Gives the spare files back to the disk. @returns whether there were any */
+  async release(): Promise<boolean> {
+    const spares = this.#spares;
+    this.#spares = [];
+    for (const { name } of spares) await this.#store.ports.files.remove(name);
+    return spares.length > 0;
+  }
+
+  async close(): Promise<void> {
+    this.stop();
+    await this.#running;
+    await this.release();
+    if (this.#next) {
+      await this.#next.file.close();
+      await this.#store.ports.files.remove(segmentName(this.#next.number));
+      this.#next = undefined;
+    }
+  }
+
+  /** Ends waiting and filling; what runs ends by itself. */
+  stop(): void {
+    this.#retry?.();
+    this.#retry = undefined;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    const { failure } = this.#store;
+    for (const { reject } of waiters) reject(failure ? storageFailed(failure) : new WaysideError('SHUTTING_DOWN', 'The volume is being closed. Send the call again.'));
+  }
+
+  /** After a failure: waits for what runs, and closes the file that nobody uses. */
+  async abandon(): Promise<void> {
+    this.stop();
+    await this.#running;
+    await this.#next?.file.close().catch(() => {});
+  }
+
+  get #claimed(): number {
+    return Math.max(0, this.#left(this.#store.active)) + Math.max(0, (this.#next?.filled ?? 0) - SEGMENT_HEADER_BYTES);
+  }
+
+  /** Filled bytes that the active segment may still take. */
+  #left(active: Segment): number {
+    if (!active.file) return 0;
+    return Math.min(active.filled, Math.max(this.#store.settings.segmentBytes - footerBytes(active), active.end)) - active.end;
+  }
+
+  #fits(bytes: number, kept: number): boolean {
+    if (this.#claimed - bytes < kept) return false;
+    // A commit is not torn apart: what does not fit here goes to the next segment, after its directory.
+    return bytes <= this.#left(this.#store.active) || bytes + this.#directoryBytes() <= (this.#next?.filled ?? 0);
+  }
+
+  #directoryBytes(): number {
+    return this.#store.active.base + 64;
+  }
+
+  #answer(): void {
+    const waiting = this.#waiters;
+    if (waiting.length === 0) return;
+    this.#waiters = waiting.filter((waiter) => {
+      if (!this.hasRoom(waiter.bytes)) return true;
+      waiter.resolve();
+      return false;
+    });
+  }
+
+  async #run(): Promise<void> {
+    const { ports } = this.#store;
+    while (!this.#store.failure && !this.#store.closing) {
+      this.#again = false;
+      try {
+        if (!(await this.#step())) return;
+        this.#full = false;
+      } catch (error) {
+        if (!(error instanceof DiskFullError)) {
+          this.#store.fail(error);
+          return;
+        }
+        if (!this.#full) ports.journal.warn('The disk is full: new messages are refused until something is deleted.');
+        this.#full = true;
+        if (await this.release()) continue;
+        this.#again = false;
+        this.#later();
+        this.#clear();
+        return;
+      }
+      this.#answer();
+    }
+  }
+
+  /**
+   * The disk is full: what is dead is dropped, and who still waits then is refused. Not awaited by the loop, which may have
+   * to bring a file before the dropping can be written.
+   */
+  #clear(): void {
+    this.#clearing ??= (this.#store.active.file ? this.#reclaim() : Promise.resolve(false)).then((freed) => {
+      this.#clearing = undefined;
+      if (freed) return this.wake();
+      this.#answer();
+      const waiting = this.#waiters;
+      this.#waiters = [];
+      for (const waiter of waiting) {
+        waiter.reject(new WaysideError('STORAGE_FULL', `There is no room for ${waiter.bytes} more bytes. Delete or trim something, then send the call again.`));
+      }
+    });
+  }
+
+  /** One thing that is missing: a file, or some zeros. @returns whether there was any */
+  async #step(): Promise<boolean> {
+    const { active, segments, settings } = this.#store;
+    for (const segment of segments.values()) {
+      if (segment.file || segment.sealed || segment.dropped || segment.table === undefined) continue;
+      await this.#bring(segment);
+      return true;
+    }
+    // A commit that is asked for may need a whole segment of its own, so its bytes count twice.
+    let wanted = settings.headroomBytes + 2 * settings.fillStepBytes;
+    let largest = 0;
+    for (const waiter of this.#waiters) largest = Math.max(largest, waiter.bytes + COMMIT_BYTES);
+    wanted = Math.max(wanted, settings.headroomBytes + settings.fillStepBytes + largest);
+    const enough = this.#claimed >= wanted && (largest === 0 || this.#fits(largest, settings.headroomBytes));
+    if (enough) return false;
+    if (active.file && Math.max(active.filled, active.end) < settings.segmentBytes) {
+      await this.#fill(active, settings.segmentBytes);
+      return true;
+    }
+    if (!this.#next) {
+      this.#next = await this.#prepare(active.number + 1);
+      return true;
+    }
+    const limit = Math.max(settings.segmentBytes, largest + settings.headroomBytes + this.#directoryBytes());
+    if (this.#next.filled >= limit) return false;
+    const next = this.#next;
+    const bytes = Math.min(this.#zeros.length, limit - next.filled);
+    await next.file.writeAhead(next.filled, this.#zeros.subarray(0, bytes));
+    next.filled += bytes;
+    return true;
+  }
+
+  async #bring(segment: Segment): Promise<void> {
+    this.#next ??= await this.#prepare(segment.number);
+    const next = this.#next;
+    this.#next = undefined;
+    segment.filled = next.filled;
+    segment.file = next.file;
+    this.#writer.flush();
+  }
+
+  async #fill(segment: Segment, limit: number): Promise<void> {
+    const from = Math.max(segment.filled, segment.end);
+    const bytes = Math.min(this.#zeros.length, limit - from);
+    segment.fillingFrom = from;
+    try {
+      await segment.file!.writeAhead(from, this.#zeros.subarray(0, bytes));
+      segment.filled = Math.max(segment.filled, from + bytes);
+    } finally {
+      segment.fillingFrom = undefined;
+      this.#writer.flush();
+    }
+  }
+
+  /** A file under the name of a segment that is not begun: its header is empty, and its name is durable. */
+  async #prepare(number: number): Promise<Prepared> {
+    const { files } = this.#store.ports;
+    const name = segmentName(number);
+    const spare = this.#spares.shift();
+    if (!spare) {
+      const file = await files.open(name, true);
+      await files.syncFolder();
+      return { number, file, filled: 0 };
+    }
+    const file = await files.open(spare.name, false);
+    await file.writeAhead(0, new Uint8Array(SEGMENT_HEADER_BYTES));
+    await file.sync();
+    await files.rename(spare.name, name);
+    await files.syncFolder();
+    return { number, file, filled: spare.bytes };
+  }
+
+  #later(): void {
+    this.#retry ??= this.#store.ports.timers.after(this.#store.settings.retryMs, () => {
+      this.#retry = undefined;
+      this.#writer.flush();
+      this.wake();
+    });
+  }
+}

@@ -1,0 +1,148 @@
+/**
+ * The gateway: a broker's calls over HTTP, on any runtime that has `Request` and `Response`.
+ *
+ * Holds: a caller is judged before anything else; every refusal has one form; a mistake of ours is told to the journal
+ * and to nobody else; routes are matched on the raw path, so that no name can climb out of its place.
+ * Elsewhere: what each call does (rest/), how a server takes connections (adapters).
+ */
+import type { Context } from 'hono';
+import { Hono } from 'hono';
+import type { Broker } from '../core/calls.ts';
+import { asWaysideError, WaysideError } from '../core/errors.ts';
+import type { Limits } from '../core/limits.ts';
+import type { Clock, Journal, Random } from '../core/ports.ts';
+import type { Runtime } from '../protocol/schemas.ts';
+import { makeSchemas } from '../protocol/schemas.ts';
+import { pageRoutes } from './page/routes.ts';
+import { described, problemOf } from './problem.ts';
+import { Access } from './rest/access.ts';
+import { batchRoutes } from './rest/batch.ts';
+import { drained } from './rest/body.ts';
+import type { WireRequest } from './rest/call.ts';
+import { Call, rawPath } from './rest/call.ts';
+import { consumeRoutes } from './rest/consume.ts';
+import { deadLetterRoutes } from './rest/dead-letters.ts';
+import { groupRoutes } from './rest/groups.ts';
+import { healthRoutes } from './rest/health.ts';
+import { openapiRoute } from './rest/openapi.ts';
+import { produceRoutes } from './rest/produce.ts';
+import { readRoutes } from './rest/read.ts';
+import type { Method, Route } from './rest/route.ts';
+import type { Service } from './rest/service.ts';
+import { stationRoutes } from './rest/stations.ts';
+import { Tickets, ticketRoutes } from './rest/tickets.ts';
+
+export interface GatewayOptions {
+  /** The root token. Without one only this machine is answered. */
+  readonly token?: string | undefined;
+  readonly runtime: Runtime;
+  readonly version: string;
+  readonly limits: Limits;
+  /** Origins whose pages may call, as `https://example.org`; none unless set. */
+  readonly corsOrigins?: readonly string[] | undefined;
+  readonly clock: Clock;
+  /** Makes tickets: must be one that nobody can guess. */
+  readonly random: Random;
+  readonly journal: Journal;
+  /** The request as it stood on the wire, from what the host calls the app with (`env`). */
+  readonly wire?: ((env: unknown) => WireRequest | undefined) | undefined;
+}
+
+/** @returns a Hono app; its `fetch` answers requests */
+export function createGateway(broker: Broker, options: GatewayOptions): Hono {
+  const { limits, runtime, version, journal, wire = () => undefined } = options;
+  const schemas = makeSchemas(limits, runtime);
+  const service: Service = { broker, limits, schemas, runtime, version, journal };
+  const tickets = new Tickets(options.clock, options.random, limits.ticketMs);
+  const access = new Access(options, tickets);
+
+  const routes: Route[] = [
+    ...healthRoutes(service),
+    ...ticketRoutes(schemas, tickets, limits),
+    ...stationRoutes(service),
+    ...produceRoutes(service),
+    ...batchRoutes(service),
+    ...readRoutes(service),
+    ...groupRoutes(service),
+    ...consumeRoutes(service),
+    ...deadLetterRoutes(service),
+    ...pageRoutes(),
+  ];
+  routes.push(openapiRoute(routes, schemas, version));
+
+  const app = new Hono({ getPath: (request, given) => rawPath(request, wire(given?.env)) });
+  const answer = async (context: Context, route: Pick<Route, 'run' | 'open' | 'ticketed'>): Promise<Response> => {
+    const { raw } = context.req;
+    const call = new Call(raw, wire(context.env), (name) => context.req.param(name));
+    let response: Response;
+    try {
+      access.check(raw, route.open ?? false, route.ticketed ?? false);
+      response = await route.run(call);
+    } catch (thrown) {
+      if (!(thrown instanceof WaysideError)) journal.error(`${raw.method} ${context.req.path}: ${described(thrown)}`);
+      response = refusal(call, asWaysideError(thrown));
+    }
+    const origin = access.allowedOrigin(raw);
+    if (origin !== undefined) openTo(response, origin);
+    return response;
+  };
+
+  for (const route of routes) for (const path of pathsOf(route)) app.on(route.method, path, (context) => answer(context, route));
+  app.notFound((context) => {
+    const { raw } = context.req;
+    const allowed = METHODS.filter((method) => app.router.match(method, context.req.path)[0].length > 0);
+    const origin = access.allowedOrigin(raw);
+    if (raw.method === 'OPTIONS' && allowed.length > 0 && origin !== undefined) return preflight(raw, allowed, origin);
+    return answer(context, { open: !context.req.path.startsWith('/v1'), run: () => nothingHere(allowed, raw.method, context.req.path) });
+  });
+  return app;
+}
+
+const METHODS: readonly Method[] = ['GET', 'PUT', 'POST', 'PATCH', 'DELETE'];
+
+function pathsOf({ where, path }: Route): string[] {
+  if (where === 'root') return [path];
+  return where === 'version' ? [`/v1${path}`] : [`/v1${path}`, `/v1/namespaces/:namespace${path}`];
+}
+
+function nothingHere(allowed: readonly Method[], method: string, path: string): Response {
+  if (allowed.length === 0) throw new WaysideError('NOT_FOUND', `There is nothing at ${path.slice(0, 200)}. /openapi.json names every call.`);
+  const names: string[] = allowed.includes('GET') ? [...allowed, 'HEAD'] : [...allowed];
+  const { status, headers, body } = problemOf(new WaysideError('METHOD_NOT_ALLOWED', `${method.slice(0, 20)} is not one of ${names.join(', ')}, which this path takes.`));
+  return new Response(body, { status, headers: { ...headers, Allow: names.join(', ') } });
+}
+
+function refusal(call: Call, error: WaysideError): Response {
+  const { status, headers, body } = problemOf(error);
+  const { request } = call;
+  const unread = !call.bodyRead && request.method !== 'GET' && request.method !== 'HEAD' && mayHaveBody(request);
+  if (!unread) return new Response(body, { status, headers });
+  const bytes = new TextEncoder().encode(body);
+  return new Response(drained(request, bytes), { status, headers: { ...headers, 'Content-Length': String(bytes.length) } });
+}
+
+function mayHaveBody(request: Request): boolean {
+  const length = request.headers.get('content-length');
+  return length === null ? request.headers.has('transfer-encoding') : length !== '0';
+}
+
+/** The answer may be read by pages of that origin. */
+function openTo(response: Response, origin: string): void {
+  response.headers.set('Access-Control-Allow-Origin', origin);
+  response.headers.set('Access-Control-Expose-Headers', '*');
+  response.headers.set('Cross-Origin-Resource-Policy', 'cross-origin');
+  response.headers.append('Vary', 'Origin');
+}
+
+function preflight(request: Request, allowed: readonly Method[], origin: string): Response {
+  return new Response(null, {
+    status: 204,
+    headers: {
+      'Access-Control-Allow-Origin': origin,
+      'Access-Control-Allow-Methods': allowed.join(', '),
+      'Access-Control-Allow-Headers': request.headers.get('access-control-request-headers') ?? 'Authorization, Content-Type',
+      'Access-Control-Max-Age': '600',
+      Vary: 'Origin, Access-Control-Request-Headers',
+    },
+  });
+}

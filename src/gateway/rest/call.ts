@@ -1,0 +1,73 @@
+/**
+ * One call under way: the request, what the host knows of it beyond that, and the names in its path.
+ *
+ * Holds: names are judged as they stand in the path, once decoded, and never twice; a name that is none is INVALID_NAME.
+ * Elsewhere: the body (body.ts), the query (query.ts), whether the caller may (access.ts).
+ */
+import { WaysideError } from '../../core/errors.ts';
+import { isName } from '../../core/limits.ts';
+
+/**
+ * The request as it stood on the wire, where a host has it. A `Request` has resolved `..` in its URL already, so what
+ * was meant as a name could be taken for a step upwards; and its headers cannot be walked without building an object.
+ */
+export interface WireRequest {
+  /** The request target: path and query. */
+  readonly url?: string | undefined;
+  /** Names and values by turns, in the order sent. */
+  readonly rawHeaders: readonly string[];
+}
+
+export class Call {
+  readonly request: Request;
+  readonly wire: WireRequest | undefined;
+  /** Whether the whole body has been taken from the wire, or there was none. */
+  bodyRead = false;
+  readonly #parameter: (name: string) => string | undefined;
+
+  constructor(request: Request, wire: WireRequest | undefined, parameter: (name: string) => string | undefined) {
+    this.request = request;
+    this.wire = wire;
+    this.#parameter = parameter;
+  }
+
+  get namespace(): string {
+    return this.#parameter('namespace') === undefined ? 'default' : this.name('namespace');
+  }
+
+  get station(): string {
+    return this.name('station');
+  }
+
+  get group(): string {
+    return this.name('group');
+  }
+
+  /** @throws INVALID_NAME */
+  name(parameter: string): string {
+    const name = this.text(parameter);
+    if (isName(name)) return name;
+    throw new WaysideError('INVALID_NAME', `The ${parameter} in the path is no name: 1 to 128 of a-z A-Z 0-9 . _ -, not starting with a dot.`, { field: parameter });
+  }
+
+  /** A part of the path, decoded as far as it can be: half an escape stays, and is no part of any name. */
+  text(parameter: string): string {
+    return this.#parameter(parameter) ?? '';
+  }
+
+  header(name: string): string | null {
+    return this.request.headers.get(name);
+  }
+}
+
+/** The path on which routes are matched: raw, so that `%2f` and `%2e` stay inside of the name that they are part of. */
+export function rawPath(request: Request, wire: WireRequest | undefined): string {
+  const target = wire?.url?.startsWith('/') ? wire.url : afterAuthority(request.url);
+  const end = target.search(/[?#]/);
+  return end < 0 ? target : target.slice(0, end);
+}
+
+function afterAuthority(url: string): string {
+  const path = url.indexOf('/', url.indexOf('://') + 3);
+  return path < 0 ? '/' : url.slice(path);
+}

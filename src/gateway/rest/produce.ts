@@ -1,0 +1,113 @@
+/**
+ * Producing one message: the body's bytes as they are, the rest in headers. The hot path: no schema, no object per header.
+ *
+ * Holds: what is stored is what was sent; a header that makes no sense is refused before anything is stored.
+ * Leaves to the broker: the partition, ids, the expected sequence, the station's own limits.
+ */
+import { BatchBuilder } from '../../core/batch/build.ts';
+import type { ProduceResult } from '../../core/calls.ts';
+import { WaysideError } from '../../core/errors.ts';
+import { JSON_HEADERS } from './answer.ts';
+import { readBody } from './body.ts';
+import type { Call } from './call.ts';
+import { fromHeader, messageHeaders, wholeHeader } from './headers.ts';
+import type { Values } from './query.ts';
+import { readQuery, whole } from './query.ts';
+import type { Route } from './route.ts';
+import type { Service } from './service.ts';
+
+export function produceQuery({ limits }: Service) {
+  return { partition: whole('Chooses the partition; without it the key decides, else the id, else turns are taken.', 0, limits.partitionsMax - 1) };
+}
+
+export const EXPECTED_SEQUENCE = 'Append only if the partition\'s next sequence is this.';
+
+export function produceRoutes(service: Service): Route[] {
+  const { broker, limits, schemas } = service;
+  const query = produceQuery(service);
+  const limit = { bytes: limits.messageBytesMax, code: 'MESSAGE_TOO_LARGE' } as const;
+  // One buffer for all: a message is put in and taken out within a turn.
+  const builder = new BatchBuilder();
+
+  const run = async (call: Call): Promise<Response> => {
+    const { namespace, station } = call;
+    const { partition }: Values<typeof query> = readQuery(call.request.url, query);
+    refuseLater(call);
+    const expectedSequence = wholeHeader(call, 'expected-sequence', 1);
+    const message = {
+      key: fromHeader(call, 'message-key'),
+      id: fromHeader(call, 'idempotency-key'),
+      // An empty one is how some clients say that there is none.
+      contentType: call.header('content-type') === '' ? undefined : fromHeader(call, 'content-type'),
+      headers: messageHeaders(call),
+      payload: await readBody(call, limit),
+    };
+    builder.reset();
+    builder.append(message);
+    return answer(await broker.produce(namespace, station, builder.finish(), { partition, expectedSequence, trusted: true }));
+  };
+
+  return [
+    {
+      method: 'POST',
+      path: '/stations/:station/messages',
+      where: 'namespace',
+      topic: 'Produce',
+      id: 'produce',
+      summary: 'Produce a message',
+      about: 'The body\'s bytes are kept as they are, with any content type.',
+      query,
+      headers: {
+        'Idempotency-Key': 'An id: stored once within the station\'s `dedupWindowMs`.',
+        'Message-Key': 'Decides the partition, and the order within it.',
+        'Message-Header-NAME': 'A header of the message; the value is percent-encoded UTF-8.',
+        'Expected-Sequence': `${EXPECTED_SEQUENCE} A repeat of an id wins over it.`,
+      },
+      body: { types: { '*/*': 'Any bytes.' }, example: '{"total":12}' },
+      answers: {
+        200: { about: 'A repeat: this is the first one\'s place.', json: schemas.messages.produced, example: { partition: 0, sequence: 1, duplicate: true, durability: 'synced' } },
+        201: { about: 'It is stored, as durably as `durability` says.', json: schemas.messages.produced, example: { partition: 0, sequence: 1, duplicate: false, durability: 'synced' } },
+      },
+      codes: ['INVALID_REQUEST', 'INVALID_NAME', 'STATION_NOT_FOUND', 'SEQUENCE_MISMATCH', 'MESSAGE_TOO_LARGE', 'LIMIT_EXCEEDED', 'UNSUPPORTED_MEDIA_TYPE', 'OVERLOADED', 'STORAGE_FULL'],
+      run,
+    },
+  ];
+}
+
+/**
+ * What the contract names and this version cannot do: refused, never silently left out. A delay of 0 is no delay.
+ *
+ * @throws INVALID_REQUEST
+ */
+export function refuseLater(call: Call): void {
+  const delay = wholeHeader(call, 'message-delay-ms', 0);
+  const expires = wholeHeader(call, 'message-expires-ms', 0);
+  if (delay) throw notYet('Message-Delay-Ms');
+  if (expires !== undefined) throw notYet('Message-Expires-Ms');
+  const given = PRODUCER.filter((name) => call.header(name) !== null);
+  if (given.length === 0) return;
+  if (given.length < PRODUCER.length) {
+    throw new WaysideError('INVALID_REQUEST', 'A producer sends Producer-Id, Producer-Epoch and Producer-Sequence, all three.', { field: given[0]! });
+  }
+  throw notYet('Producer-Id');
+}
+
+const PRODUCER = ['producer-id', 'producer-epoch', 'producer-sequence'];
+
+function notYet(header: string): WaysideError {
+  return new WaysideError('INVALID_REQUEST', `${header} is not available in this version. Nothing was stored.`, { field: header });
+}
+
+function answer({ ranges, duplicates, errors, durability }: ProduceResult): Response {
+  const [range] = ranges;
+  if (range !== undefined) return placed(range[0], range[1], false, durability, 201);
+  const [duplicate] = duplicates;
+  if (duplicate !== undefined) return placed(duplicate[1], duplicate[2], true, durability, 200);
+  const [error] = errors;
+  throw error === undefined ? new TypeError('a message that was neither stored nor refused') : new WaysideError(error.code, error.detail);
+}
+
+function placed(partition: number, sequence: number, duplicate: boolean, durability: string, status: number): Response {
+  const body = `{"partition":${partition},"sequence":${sequence},"duplicate":${duplicate},"durability":"${durability}"}`;
+  return new Response(body, { status, headers: JSON_HEADERS });
+}

@@ -1,0 +1,74 @@
+/**
+ * Tickets: a credential for one call, where a browser cannot send a header (server-sent events, a WebSocket).
+ *
+ * Holds: a ticket is good once, and for `ticketMs`; their number is bounded; none survives the process.
+ */
+import type { Schemas } from '../../protocol/schemas.ts';
+import type { Clock, Random } from '../../core/ports.ts';
+import { WaysideError } from '../../core/errors.ts';
+import type { Limits } from '../../core/limits.ts';
+import { readJson } from './body.ts';
+import { json } from './answer.ts';
+import type { Route } from './route.ts';
+
+const TICKETS_MAX = 10_000;
+
+export class Tickets {
+  /** Ticket → the monotonic time of its end; in the order made, which is the order in which they end. */
+  readonly #ends = new Map<string, number>();
+  readonly #clock: Clock;
+  readonly #random: Random;
+  readonly #lifeMs: number;
+
+  /** @param random must be one that nobody can guess */
+  constructor(clock: Clock, random: Random, lifeMs: number) {
+    this.#clock = clock;
+    this.#random = random;
+    this.#lifeMs = lifeMs;
+  }
+
+  issue(): { ticket: string; expiresAt: number } {
+    this.#forgetEnded();
+    if (this.#ends.size >= TICKETS_MAX) {
+      throw new WaysideError('LIMIT_EXCEEDED', `${TICKETS_MAX} tickets are waiting to be used. Use them, or try again later.`, { retryAfterMs: this.#lifeMs });
+    }
+    const ticket = Array.from({ length: 5 }, () => this.#random.u32().toString(36).padStart(7, '0')).join('');
+    this.#ends.set(ticket, this.#clock.monotonic() + this.#lifeMs);
+    return { ticket, expiresAt: this.#clock.now() + this.#lifeMs };
+  }
+
+  /** @returns whether it was good; it is good no more */
+  redeem(ticket: string): boolean {
+    const end = this.#ends.get(ticket);
+    return this.#ends.delete(ticket) && end !== undefined && end > this.#clock.monotonic();
+  }
+
+  #forgetEnded(): void {
+    const now = this.#clock.monotonic();
+    for (const [ticket, end] of this.#ends) {
+      if (end > now) return;
+      this.#ends.delete(ticket);
+    }
+  }
+}
+
+export function ticketRoutes(schemas: Schemas, tickets: Tickets, limits: Limits): Route[] {
+  return [
+    {
+      method: 'POST',
+      path: '/tickets',
+      where: 'version',
+      topic: 'Service',
+      id: 'createTicket',
+      summary: 'Get a ticket',
+      about: 'A credential for one call, good once and for a minute: give it as `?ticket=` where a browser cannot send headers.',
+      body: { json: schemas.nothing, optional: true },
+      answers: { 201: { about: 'The ticket.', json: schemas.ticket, example: { ticket: '0u3mz8k1c9x2p', expiresAt: 1_760_000_060_000 } } },
+      codes: ['LIMIT_EXCEEDED'],
+      run: async (call) => {
+        await readJson(call, schemas.nothing, limits.controlBytesMax, 'optional');
+        return json(tickets.issue(), 201);
+      },
+    },
+  ];
+}
