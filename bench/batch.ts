@@ -1,7 +1,7 @@
 /**
  * What a message costs in the byte layer: `node bench/batch.ts`.
  *
- * Prints the best of some rounds, since noise only ever adds. HOTPATH’s figures to compare with (another machine; 227 ns a
+ * Prints the best of some rounds, since noise only ever adds. The trial before the broker had (another machine; 227 ns a
  * KiB is the speed of a native CRC): 42 ns a message of 128 B, 227 of 1 KiB, in batches of 100, without the UTF-8 check.
  */
 import type { NewMessage } from '../src/core/batch/build.ts';

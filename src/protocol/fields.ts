@@ -5,7 +5,6 @@
  * Elsewhere: which call has which fields (the files beside this one).
  */
 import * as z from 'zod';
-import { parsePlace } from '../core/calls.ts';
 import { NAME } from '../core/limits.ts';
 
 const SAFE_MAX = Number.MAX_SAFE_INTEGER;
@@ -29,8 +28,7 @@ export function time() {
 /** A sequence from 1, `start`, `end`, or `time:MS`. */
 export function place() {
   return z
-    .union([whole(1), z.string()])
-    .refine((value) => parsePlace(value) !== undefined, 'is none of: a sequence from 1, "start", "end", "time:MS"')
+    .union([whole(1), z.string().regex(/^(?:start|end|time:(?:0|[1-9]\d{0,15})|[1-9]\d{0,15})$/)], 'is none of: a sequence from 1, "start", "end", "time:MS"')
     .meta({ description: 'A sequence from 1, `start`, `end`, or `time:MS` (the first message at or after that time).', examples: ['start', 17, 'time:1760000000000'] });
 }
 

@@ -30,7 +30,7 @@ export function groupSchemas(limits: Limits) {
   const fetch = z.strictObject({
     consumer,
     max: fields.whole(1, limits.fetchCountMax).optional().describe(`Messages at most; ${limits.fetchCountDefault} unless said.`),
-    maxBytes: fields.whole(1).optional().describe('Record bytes at most, but one message always comes.'),
+    maxBytes: fields.whole(1, limits.fetchBytesMax).optional().describe('Record bytes at most, but one message always comes.'),
     waitMs: waitMs.optional(),
     leaseMs: leaseMs.optional(),
     startAt: fields.place().optional().describe('Where the group begins, if this call makes it.'),

@@ -66,12 +66,15 @@ export class Alarms {
 
   #due(): void {
     const now = this.#time.now();
+    const due: string[] = [];
     for (let item = this.#heap[0]; item !== undefined && item.at <= now; item = this.#heap[0]) {
       this.#pop();
       if (this.#wanted.get(item.key) !== item.at) continue;
       this.#wanted.delete(item.key);
-      this.#ring(item.key);
+      due.push(item.key);
     }
+    // Rung only now: one that is due again at once waits for the next timer like any other.
+    for (const key of due) this.#ring(key);
     this.#arm();
   }
 

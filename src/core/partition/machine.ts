@@ -36,7 +36,6 @@ const APPLY = new Map<number, Apply>([
   [KIND.lettersRemoved.id, (state, entry) => applyLettersRemoved(state, entry.value as LettersRemoved)],
 ]);
 
-/** Anything that looks after its own due time tells it here: the earliest counts. */
 export class PartitionMachine implements Machine {
   readonly state: PartitionState;
 
@@ -59,19 +58,24 @@ export class PartitionMachine implements Machine {
   }
 
   due(): number {
-    const { state } = this;
+    return Math.min(this.timersDue(), this.ageDue());
+  }
+
+  /** When a lease runs out, a message may be delivered again, or a letter gets too old. */
+  timersDue(): number {
+    const { groups, letters, config } = this.state;
     let due = Infinity;
-    for (const group of state.groups.values()) due = Math.min(due, group.runs.earliest);
-    const { retention, deadLetter } = state.config ?? { retention: undefined, deadLetter: undefined };
-    if (retention?.maxAgeMs !== undefined && state.oldest > 0) due = Math.min(due, state.oldest + retention.maxAgeMs);
-    if (deadLetter?.maxAgeMs !== undefined) {
-      // Letters are kept in the order in which they died.
-      for (const letter of state.letters.values()) {
-        due = Math.min(due, letter.diedAt + deadLetter.maxAgeMs);
-        break;
-      }
-    }
+    for (const group of groups.values()) due = Math.min(due, group.runs.earliest);
+    if (config?.deadLetter.maxAgeMs === undefined) return due;
+    // Letters are kept in the order in which they died.
+    for (const letter of letters.values()) return Math.min(due, letter.diedAt + config.deadLetter.maxAgeMs);
     return due;
+  }
+
+  /** When the oldest message gets too old. */
+  ageDue(): number {
+    const { config, oldest } = this.state;
+    return config?.retention.maxAgeMs === undefined || oldest === 0 ? Infinity : oldest + config.retention.maxAgeMs;
   }
 }
 

@@ -51,6 +51,8 @@ interface Sending {
 
 /** Least time between two trims by number or bytes. */
 const TRIM_EVERY_MS = 100;
+/** Until trimming is tried again after it failed. */
+const TRIM_AGAIN_MS = 60_000;
 
 export class Partition {
   readonly state: PartitionState;
@@ -64,6 +66,7 @@ export class Partition {
   #flushAsked = false;
   #trimming: Promise<unknown> = Promise.resolve();
   #trimAt = Infinity;
+  #retaining = false;
   #alarm = Infinity;
   #removed = false;
 
@@ -355,24 +358,30 @@ export class Partition {
     for (const group of state.groups.values()) {
       const drafts = expireLeases(group, now);
       if (drafts.length > 0) log.append(drafts, now);
-      if (group.runs.earliest <= now) group.runs.refreshEarliest();
+      if (group.runs.earliest <= now) group.runs.refreshEarliest(now);
       this.#wakeOne(group.id);
     }
     removeLetters(log, agedLetters(state, now), 'age');
-    if (retentionGoal(state, now) !== undefined) this.#retain();
+    if (this.#trimAt <= now || this.#machine.ageDue() <= now) this.#retain();
     this.#stored.forget();
     this.#alarm = Infinity;
     this.#changed();
   }
 
   #retain(): void {
+    if (this.#retaining) return;
     this.#trimAt = Infinity;
-    this.#trim(undefined).catch((error: unknown) => {
-      this.#ports.journal.error(`Partition ${this.log.key} cannot trim: ${error instanceof Error ? error.message : String(error)}`);
-      if (this.#removed) return;
-      this.#trimAt = this.log.now + 60_000;
-      this.#changed();
-    });
+    if (retentionGoal(this.state, this.log.now) === undefined) return;
+    this.#retaining = true;
+    this.#trim(undefined)
+      .catch((error: unknown) => {
+        this.#ports.journal.error(`Partition ${this.log.key} cannot trim: ${error instanceof Error ? error.message : String(error)}`);
+        this.#trimAt = this.log.now + TRIM_AGAIN_MS;
+      })
+      .finally(() => {
+        this.#retaining = false;
+        if (!this.#removed) this.#changed();
+      });
   }
 
   /** @param goal the station's retention when undefined */
@@ -393,11 +402,17 @@ export class Partition {
 
   /** After anything that may move what is due. */
   #changed(): void {
-    if (this.#trimAt === Infinity && retentionGoal(this.state, this.log.now) !== undefined) this.#trimAt = this.log.now + TRIM_EVERY_MS;
-    const due = Math.min(this.#machine.due(), this.#trimAt);
+    const due = Math.min(this.#machine.timersDue(), this.#retentionDue());
     if (due === this.#alarm) return;
     this.#alarm = due;
     this.#ports.alarm(due);
+  }
+
+  /** Trimming by number, bytes or acknowledgements waits a little, so that it is done for many messages at once. */
+  #retentionDue(): number {
+    if (this.#retaining) return Infinity;
+    if (this.#trimAt === Infinity && retentionGoal(this.state, this.log.now) !== undefined) this.#trimAt = this.log.now + TRIM_EVERY_MS;
+    return this.#trimAt === Infinity ? this.#machine.ageDue() : this.#trimAt;
   }
 
   // ── End ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -112,11 +112,10 @@ export class Runs {
     this.list.unshift(...made);
   }
 
-  /** The earliest time at which something of it changes by itself, found anew. */
-  refreshEarliest(): number {
+  /** Finds `earliest` anew, at `now`: what has come back by then waits for a consumer, not for a time. */
+  refreshEarliest(now: number): void {
     this.earliest = Infinity;
-    for (const run of this.list) if (isTimed(run)) this.earliest = Math.min(this.earliest, run.at);
-    return this.earliest;
+    for (const run of this.list) if (isTimed(run) && (run.state === LEASED || run.at > now)) this.earliest = Math.min(this.earliest, run.at);
   }
 
   #locate(sequence: number): number {

@@ -81,6 +81,10 @@ export class Actors {
   /** Sealed ranges that a trim has cut and whose living bytes are to be counted anew. */
   readonly stale = new Set<Range>();
 
+  *infos(): Iterable<ActorInfo> {
+    for (const actor of this.byKey.values()) yield actor.info();
+  }
+
   get(key: ActorKey): Actor {
     let actor = this.byKey.get(key);
     if (!actor) {

@@ -8,6 +8,8 @@
 import type { ActorKey, Write } from '../ports.ts';
 import type { Actor } from './actors.ts';
 import {
+  BLOCK_HEADER_BYTES,
+  decodeRecordHeader,
   encodeRecordHeader,
   FLAG_COPIED,
   FLAG_DATA,
@@ -22,11 +24,12 @@ import {
   RECORD_SECTION,
   RECORD_TRIM,
   recordBytes,
-  U48_MAX,
+  sectionName,
 } from './format.ts';
 import type { RecordHeader } from './format.ts';
+import { replay } from './replay.ts';
 import type { Store } from './store.ts';
-import type { Slot, Writer } from './writer.ts';
+import type { Block, Slot, Writer } from './writer.ts';
 
 const SECTION_NAME = /^[a-z0-9:.-]{1,64}$/;
 const ACTOR_KEY = /^(0|[1-9][0-9]{0,9})\.(0|[1-9][0-9]{0,14})\.(0|[1-9][0-9]{0,4})$/;
@@ -58,7 +61,7 @@ export function commitLeftovers(store: Store, writer: Writer, leftovers: readonl
   const slot = writer.reserve(length);
   let { at, offset } = slot;
   for (const { actor, record, body } of leftovers) {
-    encode(slot, at, offset, actor, { ...record, flags: record.flags | FLAG_COPIED }, [body]);
+    putRecord(slot, at, offset, actor, { ...record, flags: record.flags | FLAG_COPIED }, [body]);
     if (record.type === RECORD_ENTRY) {
       const { index, kind, version, epoch, first, count, time, crc } = record;
       const row = slot.segment.table!.add(offset, index, kind, version, epoch, first, count, time, (record.flags & FLAG_DATA) !== 0, crc, body.length);
@@ -79,21 +82,43 @@ export function commitLeftovers(store: Store, writer: Writer, leftovers: readonl
 export function commitDrops(store: Store, writer: Writer, numbers: readonly number[]): number {
   const slot = writer.reserve(numbers.length * RECORD_HEADER_BYTES);
   numbers.forEach((number, nth) => {
-    encode(slot, slot.at + nth * RECORD_HEADER_BYTES, slot.offset + nth * RECORD_HEADER_BYTES, undefined, { ...EMPTY, type: RECORD_DROP, count: number }, NO_PARTS);
+    putRecord(slot, slot.at + nth * RECORD_HEADER_BYTES, slot.offset + nth * RECORD_HEADER_BYTES, undefined, { ...EMPTY, type: RECORD_DROP, count: number }, NO_PARTS);
   });
   return writer.commit(false);
+}
+
+/** What a block of a failed life holds, at a new place; what that life said of its segments is not repeated. */
+export function commitAgain(store: Store, writer: Writer, block: Block): void {
+  const { chunk, segment: before } = block;
+  const records: { record: RecordHeader; body: Uint8Array }[] = [];
+  let length = 0;
+  for (let at = BLOCK_HEADER_BYTES; at < block.bytes; ) {
+    const record = decodeRecordHeader(chunk.view, chunk.bytes, block.at + at, block.offset + at, before.seed);
+    if (!record || record === 'newer') throw new TypeError('A block in memory does not parse.');
+    const from = block.at + at + RECORD_HEADER_BYTES;
+    const bytes = recordBytes(record.bodyBytes);
+    at += bytes;
+    if (record.type === RECORD_DIRECTORY || record.type === RECORD_DROP) continue;
+    records.push({ record, body: chunk.bytes.subarray(from, from + record.bodyBytes) });
+    length += bytes;
+  }
+  if (records.length === 0) return;
+  const slot = writer.reserve(length);
+  let { at, offset } = slot;
+  for (const { record, body } of records) {
+    putRecord(slot, at, offset, undefined, record, [body]);
+    replay(store, slot.segment, record, body, offset);
+    at += recordBytes(record.bodyBytes);
+    offset += recordBytes(record.bodyBytes);
+  }
+  writer.commit(false);
 }
 
 export function commitDirectory(store: Store, writer: Writer, body: Uint8Array): void {
   const slot = writer.reserve(recordBytes(body.length));
   const crc = store.ports.crc32c(body);
-  encode(slot, slot.at, slot.offset, undefined, { ...EMPTY, type: RECORD_DIRECTORY, bodyBytes: body.length, crc }, [body]);
+  putRecord(slot, slot.at, slot.offset, undefined, { ...EMPTY, type: RECORD_DIRECTORY, bodyBytes: body.length, crc }, [body]);
   writer.commit(false);
-}
-
-/** A section's body begins with its name; `kind` says how long that is. */
-export function sectionName(record: RecordHeader, body: Uint8Array): string {
-  return String.fromCharCode(...body.subarray(0, record.kind));
 }
 
 const EMPTY = {
@@ -131,21 +156,21 @@ function checked(store: Store, writes: readonly Write[]): number {
       }
       inRange(nth, 'kind', write.kind, 255, 1);
       inRange(nth, 'version', write.version, 255);
-      inRange(nth, 'first', write.first, U48_MAX);
+      inRange(nth, 'first', write.first, Number.MAX_SAFE_INTEGER);
       inRange(nth, 'count', write.count, U32_MAX);
-      inRange(nth, 'time', write.time, U48_MAX);
+      inRange(nth, 'time', write.time, Number.MAX_SAFE_INTEGER);
       let bytes = 0;
       for (const part of write.body) bytes += part.length;
       length += pad8(bytes);
     } else if (write.do === 'section') {
       if (!SECTION_NAME.test(write.name)) throw new TypeError(`Write ${nth}: "${write.name}" is no section name (1–64 of a-z 0-9 : . -).`);
-      inRange(nth, 'asOf', write.asOf, U48_MAX);
+      inRange(nth, 'asOf', write.asOf, Number.MAX_SAFE_INTEGER);
       length += pad8(write.name.length + (write.body?.length ?? 0));
     } else if (write.do === 'trim') {
-      inRange(nth, 'data', write.data, U48_MAX);
-      inRange(nth, 'state', write.state, U48_MAX);
+      inRange(nth, 'data', write.data, Number.MAX_SAFE_INTEGER);
+      inRange(nth, 'state', write.state, Number.MAX_SAFE_INTEGER);
     } else if (write.do === 'due') {
-      if (write.at !== null) inRange(nth, 'at', write.at, U48_MAX);
+      if (write.at !== null) inRange(nth, 'at', write.at, Number.MAX_SAFE_INTEGER);
     } else if (write.do === 'remove') {
       next?.delete(write.actor);
     }
@@ -170,7 +195,7 @@ function put(store: Store, slot: Slot, at: number, offset: number, write: Write)
       const { index, kind, version, first, count, time } = write;
       const crc = write.crc ?? crcOf(store, write.body);
       const flags = write.data ? FLAG_DATA : 0;
-      encode(slot, at, offset, actor, { ...EMPTY, type: RECORD_ENTRY, kind, version, flags, bodyBytes, crc, epoch, index, first, count, time }, write.body);
+      putRecord(slot, at, offset, actor, { ...EMPTY, type: RECORD_ENTRY, kind, version, flags, bodyBytes, crc, epoch, index, first, count, time }, write.body);
       actors.entry(actor, segment, segment.table!.add(offset, index, kind, version, epoch, first, count, time, write.data, crc, bodyBytes));
       return recordBytes(bodyBytes);
     }
@@ -181,26 +206,27 @@ function put(store: Store, slot: Slot, at: number, offset: number, write: Write)
       const crc = crcOf(store, body);
       const flags = write.body ? 0 : FLAG_NONE;
       const bodyBytes = name.length + bytes;
-      encode(slot, at, offset, actor, { ...EMPTY, type: RECORD_SECTION, kind: name.length, flags, bodyBytes, crc, epoch, index: asOf }, body);
+      putRecord(slot, at, offset, actor, { ...EMPTY, type: RECORD_SECTION, kind: name.length, flags, bodyBytes, crc, epoch, index: asOf }, body);
       actors.section(actor, name, write.body ? { actor, name, asOf, bytes, crc, segment, offset } : undefined);
       return recordBytes(bodyBytes);
     }
     case 'trim':
-      encode(slot, at, offset, actor, { ...EMPTY, type: RECORD_TRIM, epoch, index: write.data, first: write.state }, NO_PARTS);
+      putRecord(slot, at, offset, actor, { ...EMPTY, type: RECORD_TRIM, epoch, index: write.data, first: write.state }, NO_PARTS);
       actors.trim(actor, write.data, write.state);
       return RECORD_HEADER_BYTES;
     case 'due':
-      encode(slot, at, offset, actor, { ...EMPTY, type: RECORD_DUE, epoch, flags: write.at === null ? FLAG_NONE : 0, time: write.at ?? 0 }, NO_PARTS);
+      putRecord(slot, at, offset, actor, { ...EMPTY, type: RECORD_DUE, epoch, flags: write.at === null ? FLAG_NONE : 0, time: write.at ?? 0 }, NO_PARTS);
       actor.due = write.at;
       return RECORD_HEADER_BYTES;
     case 'remove':
-      encode(slot, at, offset, actor, { ...EMPTY, type: RECORD_REMOVE, epoch }, NO_PARTS);
+      putRecord(slot, at, offset, actor, { ...EMPTY, type: RECORD_REMOVE, epoch }, NO_PARTS);
       actors.remove(actor);
       return RECORD_HEADER_BYTES;
   }
 }
 
-function encode(slot: Slot, at: number, offset: number, actor: Actor | undefined, record: RecordHeader, body: readonly Uint8Array[]): void {
+/** Lays one record down at its place. @param actor whose it is; the record's own otherwise */
+export function putRecord(slot: Slot, at: number, offset: number, actor: Actor | undefined, record: RecordHeader, body: readonly Uint8Array[]): void {
   const { bytes, view } = slot.chunk;
   let to = at + RECORD_HEADER_BYTES;
   for (const part of body) {

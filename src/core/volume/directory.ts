@@ -8,7 +8,7 @@
 import { actorKey } from '../ports.ts';
 import type { Actors } from './actors.ts';
 import type { FileId } from './format.ts';
-import { getU48, setU48, viewOf } from './format.ts';
+import { getU48, getWhole, setU48, setWhole, viewOf } from './format.ts';
 
 export interface SegmentNote {
   readonly number: number;
@@ -40,8 +40,8 @@ export interface Directory {
 }
 
 const SEGMENT_BYTES = 16;
-const ACTOR_BYTES = 46;
-const SECTION_BYTES = 25;
+const ACTOR_BYTES = 52;
+const SECTION_BYTES = 26;
 
 export function encodeDirectory(segments: readonly SegmentNote[], actors: Actors): Uint8Array {
   let length = 8 + segments.length * SEGMENT_BYTES;
@@ -65,21 +65,21 @@ export function encodeDirectory(segments: readonly SegmentNote[], actors: Actors
     view.setUint32(at, actor.namespace, true);
     setU48(view, at + 4, actor.station);
     view.setUint16(at + 10, actor.partition, true);
-    setU48(view, at + 12, actor.last);
-    setU48(view, at + 18, actor.data);
-    setU48(view, at + 24, actor.state);
-    view.setUint8(at + 30, actor.due === null ? 0 : 1);
-    setU48(view, at + 32, actor.due ?? 0);
-    view.setUint32(at + 38, actor.sections?.size ?? 0, true);
+    setWhole(view, at + 12, actor.last);
+    setWhole(view, at + 20, actor.data);
+    setWhole(view, at + 28, actor.state);
+    setWhole(view, at + 36, actor.due ?? 0);
+    view.setUint32(at + 44, actor.sections?.size ?? 0, true);
+    view.setUint32(at + 48, actor.due === null ? 0 : 1, true);
     at += ACTOR_BYTES;
     if (!actor.sections) continue;
     for (const section of actor.sections.values()) {
       view.setUint8(at, section.name.length);
-      setU48(view, at + 1, section.asOf);
-      view.setUint32(at + 7, section.bytes, true);
-      view.setUint32(at + 11, section.crc, true);
-      view.setUint32(at + 15, section.segment.number, true);
-      view.setUint32(at + 19, section.offset, true);
+      setWhole(view, at + 1, section.asOf);
+      view.setUint32(at + 9, section.bytes, true);
+      view.setUint32(at + 13, section.crc, true);
+      view.setUint32(at + 17, section.segment.number, true);
+      view.setUint32(at + 21, section.offset, true);
       at += SECTION_BYTES;
       for (let letter = 0; letter < section.name.length; letter++) bytes[at++] = section.name.charCodeAt(letter);
     }
@@ -102,25 +102,25 @@ export function decodeDirectory(bytes: Uint8Array): Directory {
     const sections: SectionNote[] = [];
     const head = at;
     at += ACTOR_BYTES;
-    for (let more = view.getUint32(head + 38, true); more > 0; more--) {
+    for (let more = view.getUint32(head + 44, true); more > 0; more--) {
       const nameBytes = bytes[at]!;
       const name = String.fromCharCode(...bytes.subarray(at + SECTION_BYTES, at + SECTION_BYTES + nameBytes));
       sections.push({
         name,
-        asOf: getU48(view, at + 1),
-        bytes: view.getUint32(at + 7, true),
-        crc: view.getUint32(at + 11, true),
-        segment: view.getUint32(at + 15, true),
-        offset: view.getUint32(at + 19, true),
+        asOf: getWhole(view, at + 1),
+        bytes: view.getUint32(at + 9, true),
+        crc: view.getUint32(at + 13, true),
+        segment: view.getUint32(at + 17, true),
+        offset: view.getUint32(at + 21, true),
       });
       at += SECTION_BYTES + nameBytes;
     }
     actors.push({
       key: actorKey(view.getUint32(head, true), getU48(view, head + 4), view.getUint16(head + 10, true)),
-      last: getU48(view, head + 12),
-      data: getU48(view, head + 18),
-      state: getU48(view, head + 24),
-      due: view.getUint8(head + 30) === 1 ? getU48(view, head + 32) : null,
+      last: getWhole(view, head + 12),
+      data: getWhole(view, head + 20),
+      state: getWhole(view, head + 28),
+      due: view.getUint32(head + 48, true) === 1 ? getWhole(view, head + 36) : null,
       sections,
     });
   }

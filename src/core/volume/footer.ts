@@ -9,7 +9,7 @@ import type { Crc32c } from '../crc32c.ts';
 import { actorKey } from '../ports.ts';
 import type { ActorKey } from '../ports.ts';
 import type { Range } from './actors.ts';
-import { BLOCK_FOOTER, BLOCK_HEADER_BYTES, encodeBlockHeader, encodeTrailer, getU48, pad8, setU48, TRAILER_BYTES, viewOf } from './format.ts';
+import { BLOCK_FOOTER, BLOCK_HEADER_BYTES, encodeBlockHeader, encodeTrailer, getU48, getWhole, pad8, setU48, setWhole, TRAILER_BYTES, viewOf } from './format.ts';
 import type { Segment } from './segment.ts';
 import type { EntryTable } from './table.ts';
 import { packRows } from './table.ts';
@@ -29,7 +29,7 @@ export interface RangeNote {
   readonly crc: number;
 }
 
-const NOTE_BYTES = 64;
+const NOTE_BYTES = 68;
 
 export interface Footer {
   readonly bytes: Uint8Array;
@@ -59,7 +59,7 @@ export function buildFooter(segment: Segment, epoch: number, table: EntryTable, 
   }
   const listAt = pad8(at);
   const listBytes = notes.length * NOTE_BYTES;
-  const total = listAt + listBytes + TRAILER_BYTES - end;
+  const total = pad8(listAt + listBytes) + TRAILER_BYTES - end;
   const bytes = new Uint8Array(total);
   tables.forEach((packed, nth) => {
     bytes.set(packed, notes[nth]!.at - end);
@@ -78,16 +78,16 @@ function encodeNote(view: DataView, at: number, note: RangeNote, range: Range): 
   view.setUint32(at, range.actor.namespace, true);
   setU48(view, at + 4, range.actor.station);
   view.setUint16(at + 10, range.actor.partition, true);
-  setU48(view, at + 12, note.first);
-  setU48(view, at + 18, note.last);
-  view.setUint32(at + 24, note.count, true);
-  view.setUint32(at + 28, note.dataBytes, true);
-  view.setUint32(at + 32, note.stateBytes, true);
-  view.setUint32(at + 36, note.at, true);
-  view.setUint32(at + 40, note.bytes, true);
-  view.setUint32(at + 44, note.crc, true);
-  view.setFloat64(at + 48, note.sequence, true);
-  view.setFloat64(at + 56, note.time, true);
+  setWhole(view, at + 12, note.first);
+  setWhole(view, at + 20, note.last);
+  view.setUint32(at + 28, note.count, true);
+  view.setUint32(at + 32, note.dataBytes, true);
+  view.setUint32(at + 36, note.stateBytes, true);
+  view.setUint32(at + 40, note.at, true);
+  view.setUint32(at + 44, note.bytes, true);
+  view.setUint32(at + 48, note.crc, true);
+  view.setFloat64(at + 52, note.sequence, true);
+  view.setFloat64(at + 60, note.time, true);
 }
 
 /** The list was checked against its CRC before. */
@@ -97,16 +97,16 @@ export function decodeNotes(list: Uint8Array): RangeNote[] {
   for (let at = 0; at + NOTE_BYTES <= list.length; at += NOTE_BYTES) {
     notes.push({
       key: actorKey(view.getUint32(at, true), getU48(view, at + 4), view.getUint16(at + 10, true)),
-      first: getU48(view, at + 12),
-      last: getU48(view, at + 18),
-      count: view.getUint32(at + 24, true),
-      dataBytes: view.getUint32(at + 28, true),
-      stateBytes: view.getUint32(at + 32, true),
-      sequence: view.getFloat64(at + 48, true),
-      time: view.getFloat64(at + 56, true),
-      at: view.getUint32(at + 36, true),
-      bytes: view.getUint32(at + 40, true),
-      crc: view.getUint32(at + 44, true),
+      first: getWhole(view, at + 12),
+      last: getWhole(view, at + 20),
+      count: view.getUint32(at + 28, true),
+      dataBytes: view.getUint32(at + 32, true),
+      stateBytes: view.getUint32(at + 36, true),
+      sequence: view.getFloat64(at + 52, true),
+      time: view.getFloat64(at + 60, true),
+      at: view.getUint32(at + 40, true),
+      bytes: view.getUint32(at + 44, true),
+      crc: view.getUint32(at + 48, true),
     });
   }
   return notes;

@@ -11,7 +11,7 @@ export const FORMAT_VERSION = 1;
 
 export const SEGMENT_HEADER_BYTES = 512;
 export const BLOCK_HEADER_BYTES = 40;
-export const RECORD_HEADER_BYTES = 56;
+export const RECORD_HEADER_BYTES = 64;
 export const TRAILER_BYTES = 48;
 
 const SEGMENT_MAGIC = 0x47455357; // "WSEG"
@@ -37,8 +37,6 @@ export const FLAG_DATA = 1;
 export const FLAG_COPIED = 2;
 export const FLAG_NONE = 4;
 const FLAGS_KNOWN = FLAG_DATA | FLAG_COPIED | FLAG_NONE;
-
-export const U48_MAX = 2 ** 48 - 1;
 
 /** The identity of one life of a file: a recycled file gets another one. */
 export interface FileId {
@@ -74,6 +72,16 @@ export function setU48(view: DataView, at: number, value: number): void {
 
 export function getU48(view: DataView, at: number): number {
   return view.getUint32(at, true) + view.getUint16(at + 4, true) * 2 ** 32;
+}
+
+/** A whole number up to 2^53−1, in eight bytes. */
+export function setWhole(view: DataView, at: number, value: number): void {
+  view.setUint32(at, value >>> 0, true);
+  view.setUint32(at + 4, Math.floor(value / 2 ** 32), true);
+}
+
+export function getWhole(view: DataView, at: number): number {
+  return view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32;
 }
 
 export const viewOf = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -196,11 +204,11 @@ export function encodeRecordHeader(view: DataView, bytes: Uint8Array, at: number
   view.setUint16(at + 20, record.partition, true);
   setU48(view, at + 22, record.station);
   view.setUint32(at + 28, record.epoch, true);
-  setU48(view, at + 32, record.index);
-  setU48(view, at + 38, record.first);
-  view.setUint32(at + 44, record.count, true);
-  setU48(view, at + 48, record.time);
-  view.setUint16(at + 54, 0, true);
+  setWhole(view, at + 32, record.index);
+  setWhole(view, at + 40, record.first);
+  setWhole(view, at + 48, record.time);
+  view.setUint32(at + 56, record.count, true);
+  view.setUint32(at + 60, 0, true);
   view.setUint32(at, crc32c(bytes, at + 4, at + RECORD_HEADER_BYTES, place(seed, offset)), true);
 }
 
@@ -222,10 +230,10 @@ export function decodeRecordHeader(view: DataView, bytes: Uint8Array, at: number
     station: getU48(view, at + 22),
     partition: view.getUint16(at + 20, true),
     epoch: view.getUint32(at + 28, true),
-    index: getU48(view, at + 32),
-    first: getU48(view, at + 38),
-    count: view.getUint32(at + 44, true),
-    time: getU48(view, at + 48),
+    index: getWhole(view, at + 32),
+    first: getWhole(view, at + 40),
+    count: view.getUint32(at + 56, true),
+    time: getWhole(view, at + 48),
   };
 }
 
@@ -271,4 +279,9 @@ export function decodeTrailer(bytes: Uint8Array, size: number, id: FileId): Trai
     listBytes: view.getUint32(32, true),
     listCrc: view.getUint32(36, true),
   };
+}
+
+/** A section's body begins with its name; `kind` says how long that is. */
+export function sectionName(record: RecordHeader, body: Uint8Array): string {
+  return String.fromCharCode(...body.subarray(0, record.kind));
 }

@@ -6,7 +6,6 @@
  */
 import { actorKey } from '../ports.ts';
 import type { ActorKey } from '../ports.ts';
-import { sectionName } from './commit.ts';
 import { decodeDirectory } from './directory.ts';
 import {
   FLAG_COPIED,
@@ -20,6 +19,7 @@ import {
   RECORD_SECTION,
   RECORD_TRIM,
   recordBytes,
+  sectionName,
 } from './format.ts';
 import type { RecordHeader } from './format.ts';
 import { Segment } from './segment.ts';

@@ -87,8 +87,27 @@ export class Room {
     });
   }
 
+  /** The first segment of a life: its file, and its first write. @throws DiskFullError rather than wait */
+  async begin(): Promise<void> {
+    const { active } = this.#store;
+    // As the loop would: what wakes it meanwhile must not bring the file a second time.
+    const bringing = this.#bring(active);
+    this.#running = bringing.then(undefined, () => {});
+    await bringing.finally(() => {
+      this.#running = undefined;
+    });
+    if (active.filled < active.end && !this.#store.failure) throw new DiskFullError('The disk is full.');
+  }
+
+  /** Something was committed: fills on when what is claimed has become short. */
+  used(): void {
+    const { headroomBytes, fillStepBytes } = this.#store.settings;
+    if (!this.#running && this.#claimed < headroomBytes + fillStepBytes) this.wake();
+  }
+
   /** A write found no space, which the claim should have prevented: tried again when there is some. */
   foundFull(): void {
+    if (this.#store.draining) return this.#store.fail(new DiskFullError('The disk is full.'));
     this.#full = true;
     this.#later();
   }
@@ -194,6 +213,7 @@ export class Room {
           this.#store.fail(error);
           return;
         }
+        if (this.#store.draining) return this.#store.fail(error);
         if (!this.#full) ports.journal.warn('The disk is full: new messages are refused until something is deleted.');
         this.#full = true;
         if (await this.release()) continue;

@@ -33,6 +33,8 @@ export class Store {
   epoch = 0;
   syncs = 0;
   failure: Error | undefined;
+  /** What was committed is being written for the last time: a full disk is not waited for. */
+  draining = false;
   closing = false;
   /** Told once, when the store fails. */
   onFailure: (error: Error) => void = () => {};
@@ -118,8 +120,9 @@ export class Store {
 /** The segment went while it was to be read: what lived in it lives elsewhere now, so look again. */
 export class Dropped extends Error {}
 
-export function storageFailed(cause: Error): WaysideError {
-  return new WaysideError('STORAGE_FAILED', `The storage has failed (${cause.name}); what was not confirmed may be lost. Send the call again with the same id.`);
+export function storageFailed(cause: unknown): WaysideError {
+  const what = cause instanceof Error ? cause.message : String(cause);
+  return new WaysideError('STORAGE_FAILED', `The storage has failed (${what}); what was not confirmed may be lost. Send the call again with the same id.`);
 }
 
 export function corruption(file: string, from: number, to: number, what: string): WaysideError {

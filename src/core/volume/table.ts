@@ -132,6 +132,10 @@ export function placeOf(rows: Rows, index: number): number {
 const ROW_BYTES_MAX = 1 + 4 + 2 + 8 * 8;
 const PACKED_DATA = 1;
 const PACKED_AS_BEFORE = 2;
+/** The difference is downwards: a sign of its own, since doubling would leave the whole numbers. */
+const PACKED_OFFSET_DOWN = 4;
+const PACKED_FIRST_DOWN = 8;
+const PACKED_TIME_DOWN = 16;
 
 /** Differences to the row before, as varints: an entry of an ordinary stream takes 12 to 20 bytes. */
 export function packRows(rows: Rows): Uint8Array {
@@ -145,20 +149,28 @@ export function packRows(rows: Rows): Uint8Array {
     const version = table.version[row]!;
     const epoch = table.epoch[row]!;
     const same = kind === before.kind && version === before.version && epoch === before.epoch;
-    out.byte((table.data[row] === 1 ? PACKED_DATA : 0) | (same ? PACKED_AS_BEFORE : 0));
+    const offset = table.offset[row]! - before.offset;
+    const first = table.first[row]! - before.next;
+    const time = table.time[row]! - before.time;
+    out.byte(
+      (table.data[row] === 1 ? PACKED_DATA : 0) |
+        (same ? PACKED_AS_BEFORE : 0) |
+        (offset < 0 ? PACKED_OFFSET_DOWN : 0) |
+        (first < 0 ? PACKED_FIRST_DOWN : 0) |
+        (time < 0 ? PACKED_TIME_DOWN : 0),
+    );
     if (!same) {
       out.byte(kind);
       out.byte(version);
       out.number(epoch);
     }
-    const first = table.first[row]!;
     const messages = table.messages[row]!;
     out.number(table.index[row]! - before.index);
-    out.signed(table.offset[row]! - before.offset);
+    out.number(Math.abs(offset));
     out.number(table.bodyBytes[row]!);
     out.number(messages);
-    out.signed(first - before.next);
-    out.signed(table.time[row]! - before.time);
+    out.number(Math.abs(first));
+    out.number(Math.abs(time));
     out.u32(table.crc[row]!);
     before = {
       offset: table.offset[row]!,
@@ -166,7 +178,7 @@ export function packRows(rows: Rows): Uint8Array {
       kind,
       version,
       epoch,
-      next: messages > 0 ? first + messages : before.next,
+      next: nextAfter(table.first[row]!, messages, before.next),
       time: table.time[row]!,
     };
   }
@@ -192,15 +204,23 @@ export function unpackRows(bytes: Uint8Array, count: number): Rows {
       epoch = from.takeNumber();
     }
     index += from.takeNumber();
-    offset += from.takeSigned();
+    offset += signed(from.takeNumber(), flags & PACKED_OFFSET_DOWN);
     const bodyBytes = from.takeNumber();
     const messages = from.takeNumber();
-    const first = next + from.takeSigned();
-    time += from.takeSigned();
-    if (messages > 0) next = first + messages;
+    const first = next + signed(from.takeNumber(), flags & PACKED_FIRST_DOWN);
+    time += signed(from.takeNumber(), flags & PACKED_TIME_DOWN);
+    next = nextAfter(first, messages, next);
     table.add(offset, index, kind, version, epoch, first, messages, time, (flags & PACKED_DATA) !== 0, from.takeU32(), bodyBytes);
   }
   return { table, rows: undefined, count };
+}
+
+const signed = (value: number, down: number): number => (down ? -value : value);
+
+/** The sequence that the next data entry is expected to begin with; kept where differences to it are exact. */
+function nextAfter(first: number, messages: number, before: number): number {
+  if (messages === 0) return before;
+  return first + messages <= 2 ** 52 ? first + messages : 0;
 }
 
 /** Bytes with a cursor. Numbers up to 2^53, which 32-bit shifts would spoil. */
@@ -230,10 +250,6 @@ class Packed {
     this.bytes[this.at++] = rest;
   }
 
-  signed(value: number): void {
-    this.number(value < 0 ? -value * 2 - 1 : value * 2);
-  }
-
   u32(value: number): void {
     viewOf(this.bytes).setUint32(this.at, value, true);
     this.at += 4;
@@ -250,11 +266,6 @@ class Packed {
       value += (byte & 127) * scale;
       if (byte < 128) return value;
     }
-  }
-
-  takeSigned(): number {
-    const value = this.takeNumber();
-    return value % 2 === 1 ? -(value + 1) / 2 : value / 2;
   }
 
   takeU32(): number {

@@ -5,7 +5,6 @@
  */
 import type { FetchResult, LeasedBlock, ReceiptFailure, SettleVerb } from '../../core/calls.ts';
 import { RecordCursor } from '../../core/batch/cursor.ts';
-import { formatReceipt } from '../../core/receipt.ts';
 import type { BodyForm } from '../json/message.ts';
 import { writeMessage } from '../json/message.ts';
 import { JsonWriter } from '../json/write.ts';
@@ -71,7 +70,7 @@ export function consumeRoutes(service: Service): Route[] {
         const { blocks } = await broker.fetch(namespace, station, group, { consumer, max: 1, waitMs, leaseMs, signal: request.signal });
         const block = blocks[0];
         if (block === undefined) return noContent();
-        return rawMessage(block, { receipt: formatReceipt(block.partition, block.first, block.lease), deliveries: block.deliveries });
+        return rawMessage(block, { receipt: `${block.partition}.${block.first}.${block.lease}`, deliveries: block.deliveries });
       },
     },
     ...SETTLES.map(([verb, summary, about]) => settleRoute(service, verb, summary, about)),
@@ -136,7 +135,7 @@ function fetched({ blocks, failed }: FetchResult, form: BodyForm): Response {
     const record = new RecordCursor(block.bytes, block.start, block.end);
     for (let sequence = block.first; record.next(); sequence++) {
       out.ascii(lead);
-      writeMessage(out, record, { partition, sequence, producedAt, deliveries, receipt: formatReceipt(partition, sequence, lease) }, form);
+      writeMessage(out, record, { partition, sequence, producedAt, deliveries, receipt: `${partition}.${sequence}.${lease}` }, form);
       lead = ',';
     }
   }

@@ -5,8 +5,8 @@
  * whoever goes frees what waits for him. A stream that the broker ends says why, as an event `problem`.
  */
 import { RecordCursor } from '../../core/batch/cursor.ts';
+import { advanceCursor } from '../../core/broker.ts';
 import type { ReadInput, ReadResult } from '../../core/calls.ts';
-import { formatCursor, parseCursor } from '../../core/cursor.ts';
 import { asWaysideError, WaysideError } from '../../core/errors.ts';
 import type { BodyForm } from '../json/message.ts';
 import { writeMessage } from '../json/message.ts';
@@ -70,13 +70,12 @@ export async function followed({ broker, limits, journal }: Service, call: Call,
 
 function eventsOf({ blocks, start }: ReadResult, form: BodyForm): Uint8Array {
   const out = new JsonWriter(blocks.reduce((sum, block) => sum + (block.end - block.start) + block.count * 128, 64));
-  const cursor = parseCursor(start);
-  const next = [...cursor.next];
+  let cursor = start;
   for (const { bytes, start: from, end, first, partition, producedAt } of blocks) {
     const record = new RecordCursor(bytes, from, end);
     for (let sequence = first; record.next(); sequence++) {
-      next[cursor.partition === undefined ? partition : 0] = sequence + 1;
-      out.ascii(`id: ${formatCursor({ ...cursor, next })}\ndata: `);
+      cursor = advanceCursor(cursor, partition, sequence + 1);
+      out.ascii(`id: ${cursor}\ndata: `);
       writeMessage(out, record, { partition, sequence, producedAt }, form, true);
       out.ascii('\n\n');
     }

@@ -1,8 +1,8 @@
 /**
  * Groups: made, read, listed, changed, removed, moved; and their leases listed.
  */
+import { parsePlace } from '../../core/broker.ts';
 import type { GroupInfo } from '../../core/calls.ts';
-import { parsePlace } from '../../core/calls.ts';
 import { WaysideError } from '../../core/errors.ts';
 import { etag, json, noContent } from './answer.ts';
 import { readJson } from './body.ts';

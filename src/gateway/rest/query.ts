@@ -3,7 +3,7 @@
  *
  * Holds: what is not declared is refused, and so is a parameter that is there twice; numbers are plain decimal digits.
  */
-import { parsePlace } from '../../core/calls.ts';
+import { parsePlace } from '../../core/broker.ts';
 import { WaysideError } from '../../core/errors.ts';
 import type { Limits } from '../../core/limits.ts';
 import { isName } from '../../core/limits.ts';

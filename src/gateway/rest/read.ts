@@ -6,10 +6,9 @@
  */
 import { RecordCursor } from '../../core/batch/cursor.ts';
 import { CRC_BYTES, FLAG_CRC, HEADER_BYTES, putHeader, putU32 } from '../../core/batch/layout.ts';
+import { advanceCursor, parsePlace } from '../../core/broker.ts';
 import type { Block, ReadInput, ReadResult } from '../../core/calls.ts';
-import { parsePlace } from '../../core/calls.ts';
 import { crc32c } from '../../core/crc32c.ts';
-import { formatCursor, parseCursor } from '../../core/cursor.ts';
 import { WaysideError } from '../../core/errors.ts';
 import type { BodyForm } from '../json/message.ts';
 import { writeMessage } from '../json/message.ts';
@@ -32,7 +31,7 @@ export function readRoutes(service: Service): Route[] {
     from: { kind: 'place', about: 'A sequence, `start` (unless said), `end`, or `time:MS`.' },
     cursor: text('Go on where a read ended. Not together with `from`.'),
     limit: whole(`Messages at most; ${limits.fetchCountDefault} unless said.`, 1, limits.fetchCountMax),
-    maxBytes: whole('Record bytes at most, but one message always comes.', 1),
+    maxBytes: whole('Record bytes at most, but one message always comes.', 1, limits.fetchBytesMax),
     waitMs: whole('How long to wait for a message, where there is none.', 0, limits.waitMsMax),
     as: AS,
     ticket: text('Instead of a credential, for events.'),
@@ -154,8 +153,5 @@ function whatFits(blocks: readonly Block[]): { blocks: readonly Block[]; places:
 }
 
 function cursorAfter(start: string, blocks: readonly Block[]): string {
-  const cursor = parseCursor(start);
-  const next = [...cursor.next];
-  for (const block of blocks) next[cursor.partition === undefined ? block.partition : 0] = block.first + block.count;
-  return formatCursor({ ...cursor, next });
+  return blocks.reduce((cursor, { partition, first, count }) => advanceCursor(cursor, partition, first + count), start);
 }

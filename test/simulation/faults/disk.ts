@@ -133,6 +133,8 @@ export class Inode {
   #dirty = new Set<number>();
   /** Least size since the last sync began: a truncation that is not durable yet. */
   #low = Number.POSITIVE_INFINITY;
+  /** Places that are wrong at rest and were not overwritten since. */
+  readonly #flipped = new Set<number>();
   /** What a sync that is under way will make durable. */
   #flying: Flight | undefined;
 
@@ -155,6 +157,7 @@ export class Inode {
 
   write(at: number, bytes: Uint8Array): void {
     if (bytes.length === 0) return;
+    for (const place of this.#flipped) if (place >= at && place < at + bytes.length) this.#flipped.delete(place);
     this.#grow(at + bytes.length);
     this.live.set(bytes, at);
     this.size = Math.max(this.size, at + bytes.length);
@@ -170,6 +173,7 @@ export class Inode {
   }
 
   truncate(size: number): void {
+    for (const place of this.#flipped) if (place >= size) this.#flipped.delete(place);
     this.#grow(size);
     if (size < this.size) {
       this.live.fill(0, size, this.size);
@@ -248,11 +252,18 @@ export class Inode {
     this.#low = Math.min(this.#low, flight.low);
   }
 
-  /** Changes bytes that are at rest, for good: what a bad disk does. Doing it twice undoes it. */
-  flip(at: number, mask: number): void {
-    this.live[at] = (this.live[at] ?? 0) ^ mask;
-    this.#growDurable(this.live.length);
-    this.#durable[at] = (this.#durable[at] ?? 0) ^ mask;
+  /** Changes a byte that is at rest, for good: what a bad disk does. Returns how to undo it, unless it was overwritten. */
+  flip(at: number, mask: number): () => void {
+    const change = (): void => {
+      this.live[at] = (this.live[at] ?? 0) ^ mask;
+      this.#growDurable(this.live.length);
+      this.#durable[at] = (this.#durable[at] ?? 0) ^ mask;
+    };
+    change();
+    this.#flipped.add(at);
+    return () => {
+      if (this.#flipped.delete(at)) change();
+    };
   }
 
   releaseIfUnused(): void {

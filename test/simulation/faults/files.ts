@@ -89,7 +89,9 @@ export class SimFiles implements Files {
   /** No more of this life reaches the disk. */
   stopped = false;
   /** Faults that were dealt out, by what they hit. */
-  readonly dealt: Record<string, number> = {};
+  readonly dealt: { [fault in keyof FaultOdds | 'full']?: number } = {};
+  /** Number of the latest sync call, of any file, that has come to a good end. */
+  syncedCall = 0;
   readonly #chance: Chance;
   readonly #timers: Timers | undefined;
   readonly #callMs: number;
@@ -261,15 +263,19 @@ class SimFile implements File {
     this.#write(at, bytes);
   }
 
+  /** A part lands at once, the rest at the end: what is under way at a crash is there in part. */
   async writeAhead(at: number, bytes: Uint8Array): Promise<void> {
     this.#begins('writeAhead', at, bytes.length);
+    const early = this.#files.chance.happens(0.5) ? this.#files.chance.below(bytes.length + 1) : 0;
+    if (early > 0) this.#write(at, bytes.subarray(0, early));
     await this.#files.later();
-    this.#write(at, bytes);
+    this.#write(at + early, bytes.subarray(early));
   }
 
   sync(): Promise<void> {
     this.#begins('sync', 0, this.#inode.size);
-    const sync = this.#syncs.then(() => this.#sync());
+    const number = this.#files.calls;
+    const sync = this.#syncs.then(() => this.#sync(number));
     this.#syncs = sync.catch(() => {});
     return sync;
   }
@@ -295,7 +301,12 @@ class SimFile implements File {
 
   #write(at: number, bytes: Uint8Array): void {
     const files = this.#files;
-    if (files.stopped) return;
+    if (files.stopped) {
+      // The write in which the process ends may have got some of its way.
+      if (files.calls === files.lastCall)
+        this.#inode.write(at, bytes.subarray(0, Math.min(files.chance.below(bytes.length + 1), this.#inode.room(at, bytes.length))));
+      return;
+    }
     if (files.strikes('write')) {
       if (files.strikes('shortWrite')) {
         const part = Math.min(files.chance.below(bytes.length + 1), this.#inode.room(at, bytes.length));
@@ -305,7 +316,7 @@ class SimFile implements File {
     }
     const room = this.#inode.room(at, bytes.length);
     if (room < bytes.length) {
-      files.dealt['full'] = (files.dealt['full'] ?? 0) + 1;
+      files.dealt.full = (files.dealt.full ?? 0) + 1;
       this.#inode.write(at, bytes.subarray(0, room));
       throw new DiskFullError(`ENOSPC ${this.#name}`);
     }
@@ -317,7 +328,7 @@ class SimFile implements File {
     this.#inode.write(at, bytes);
   }
 
-  async #sync(): Promise<void> {
+  async #sync(number: number): Promise<void> {
     this.#inode.syncBegins();
     try {
       await this.#files.later('sync');
@@ -326,5 +337,6 @@ class SimFile implements File {
       throw error;
     }
     this.#inode.syncEnds();
+    this.#files.syncedCall = Math.max(this.#files.syncedCall, number);
   }
 }
