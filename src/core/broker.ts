@@ -26,7 +26,7 @@ import { checkName, groupConfig, whole } from './config.ts';
 import { WaysideError } from "./errors.ts";
 import { type Limits, makeLimits } from './limits.ts';
 import { LEASED } from './partition/runs.ts';
-import { actorParts, type ActorKey, type Clock, type Journal, type Random, type Timers, type Volume } from './ports.ts';
+import { actorParts, type ActorKey, type Clock, type Journal, type Random, type Soon, type Timers, type Volume } from './ports.ts';
 import { formatLease, formatReceipt } from './receipt.ts';
 
 export type * from './calls.ts';
@@ -79,7 +79,7 @@ class OpenBroker implements Broker {
   /** All that is thrown away when the storage fails. */
   #parts(): [Catalog, Partitions, Visits, Waiting, Producing, Reading, Consuming, Letters] {
     const catalog = new Catalog(this.#context);
-    const partitions = new Partitions(this.#context, (key) => this.#openSleeper(key));
+    const partitions = new Partitions(this.#context, (key) => this.#openSleeper(key), (station) => catalog.state.byId.get(station.id) === station);
     const waiting = new Waiting(this.#context.timers, this.#limits.waitersMax);
     return [
       catalog, partitions, new Visits(catalog, partitions), waiting,
@@ -98,11 +98,11 @@ class OpenBroker implements Broker {
         settle: (actor) => this.#settle(actor),
       });
     }
-    await this.#load();
+    await this.#load(true);
   }
 
-  async #load(): Promise<void> {
-    await this.#catalog.open();
+  async #load(firstOpening: boolean): Promise<void> {
+    await this.#catalog.open(firstOpening);
     await this.#visits.resume();
     this.#wakeSleepers();
   }
@@ -145,6 +145,7 @@ class OpenBroker implements Broker {
     this.#waiting.close(refusal);
     this.#partitions.discard(storage.volume);
     this.#partitions.close(refusal);
+    this.#catalog.log.close(refusal);
     if (this.#closing === undefined) this.#inBackground('open the storage again', () => this.#reopen(storage, 100));
   }
 
@@ -154,7 +155,7 @@ class OpenBroker implements Broker {
     [this.#catalog, this.#partitions, this.#visits, this.#waiting, this.#producing, this.#reading, this.#consuming, this.#letters] = this.#parts();
     try {
       await storage.volume.reopen();
-      await this.#load();
+      await this.#load(false);
       this.#refusing = undefined;
       this.#context.journal.info('The storage is open again.');
     } catch (error) {
@@ -179,26 +180,33 @@ class OpenBroker implements Broker {
       this.#partitions.settle();
       this.#catalog.log.settle();
     }
+    this.#partitions.close(refusal);
+    this.#catalog.log.close(refusal);
     await this.#context.durable.volume.close();
     await this.#context.memory.volume.close();
-    this.#partitions.close(refusal);
   }
 
   // ── Looking up ─────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #station(ns: string, name: string): Station {
+  /** At once where it is there; that it is not is said only when that is durable. */
+  #station(ns: string, name: string): Soon<Station> {
     if (this.#refusing !== undefined) throw this.#refusing;
     checkName('namespace', ns);
     checkName('station', name);
-    return this.#catalog.station(ns, name);
+    return this.#catalog.state.find(ns, name) ?? this.#missing(() => this.#catalog.station(ns, name));
+  }
+
+  async #missing<T>(find: () => T): Promise<T> {
+    await this.#catalog.durable();
+    return find();
   }
 
   /** A group, once the partitions know of it. */
   async #group(ns: string, stationName: string, name: string): Promise<{ station: Station; group: CatalogGroup }> {
-    const station = this.#station(ns, stationName);
+    const station = await this.#station(ns, stationName);
     checkName('group', name);
     await this.#visits.quiet(station);
-    return { station, group: this.#catalog.group(station, name) };
+    return { station, group: station.groups.get(name) ?? (await this.#missing(() => this.#catalog.group(station, name))) };
   }
 
   // ── Stations ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -213,14 +221,16 @@ class OpenBroker implements Broker {
   }
 
   async station(ns: string, name: string): Promise<StationInfo> {
-    const station = this.#station(ns, name);
+    const station = await this.#station(ns, name);
     await this.#visits.quiet(station);
     await this.#catalog.durable();
     return this.#describe(station);
   }
 
   async #describe(station: Station): Promise<StationInfo> {
-    const counts = (await this.#partitions.all(station)).map((partition) => partition.counts());
+    const partitions = await this.#partitions.all(station);
+    const counts = partitions.map((partition) => partition.counts());
+    await Promise.all(partitions.map((partition) => partition.durable()));
     return {
       ...describeHead(station),
       messages: counts.reduce((sum, { messages }) => sum + messages, 0),
@@ -241,20 +251,20 @@ class OpenBroker implements Broker {
   }
 
   async patchStation(ns: string, name: string, patch: StationInput, version?: number): Promise<StationInfo> {
-    const station = this.#station(ns, name);
+    const station = await this.#station(ns, name);
     await this.#run(this.#catalog.patchStation(station, patch, version));
     return this.#describe(station);
   }
 
   async removeStation(ns: string, name: string): Promise<void> {
-    const station = this.#station(ns, name);
+    const station = await this.#station(ns, name);
     const command = this.#catalog.removeStation(station);
     for (const group of station.groups.values()) this.#members.forget(group.id);
     await this.#run(command);
   }
 
   async purge(ns: string, name: string, { upTo, partition }: { upTo?: number | undefined; partition?: number | undefined }): Promise<{ purged: number }> {
-    const station = this.#station(ns, name);
+    const station = await this.#station(ns, name);
     if (partition !== undefined) checkPartition(station, partition);
     if (upTo !== undefined) whole('upTo', upTo, 1, Number.MAX_SAFE_INTEGER);
     return { purged: await this.#run(this.#catalog.purge(station, partition, upTo)) };
@@ -278,7 +288,7 @@ class OpenBroker implements Broker {
   }
 
   async message(ns: string, name: string, partition: number, sequence: number): Promise<Block> {
-    const station = this.#station(ns, name);
+    const station = await this.#station(ns, name);
     checkPartition(station, partition);
     whole('sequence', sequence, 1, Number.MAX_SAFE_INTEGER);
     return (await this.#partitions.of(station, partition)).message(sequence);
@@ -287,7 +297,7 @@ class OpenBroker implements Broker {
   // ── Groups ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async putGroup(ns: string, stationName: string, name: string, input: GroupInput): Promise<{ created: boolean; group: GroupInfo }> {
-    const station = this.#station(ns, stationName);
+    const station = await this.#station(ns, stationName);
     checkName('group', name);
     const { group, command } = this.#catalog.putGroup(station, name, input);
     if (command === undefined) await this.#visits.quiet(station);
@@ -305,18 +315,21 @@ class OpenBroker implements Broker {
     const lastSeen = this.#members.of(group.id);
     const totals = { unread: 0, inFlight: 0, redelivered: 0, dead: 0 };
     const held = new Map<string, number>();
-    for (const partition of await this.#partitions.all(station)) {
+    const partitions = await this.#partitions.all(station);
+    const durable = Promise.all(partitions.map((partition) => partition.durable()));
+    for (const partition of partitions) {
       const counts = partition.groupCounts(partition.group(group.id));
       for (const name of ['unread', 'inFlight', 'redelivered', 'dead'] as const) totals[name] += counts[name];
       for (const [consumer, messages] of counts.consumers) held.set(consumer, (held.get(consumer) ?? 0) + messages);
     }
+    await durable;
     const consumers = [...new Set([...lastSeen.keys(), ...held.keys()])].sort();
     const members = consumers.map((consumer) => ({ consumer, inFlight: held.get(consumer) ?? 0, lastSeenAt: lastSeen.get(consumer) ?? 0 }));
     return { ...describeGroupHead(group), ...totals, members };
   }
 
   async groups(ns: string, stationName: string, page: PageInput): Promise<Page<GroupHead>> {
-    const station = this.#station(ns, stationName);
+    const station = await this.#station(ns, stationName);
     const listed = this.#page([...station.groups.values()], page);
     await this.#catalog.durable();
     return { ...listed, items: listed.items.map(describeGroupHead) };
@@ -340,7 +353,9 @@ class OpenBroker implements Broker {
     const limit = this.#listLimit(page);
     const after = page.after === undefined ? undefined : parseSpot(page.after);
     const items: PendingInfo[] = [];
-    for (const partition of await this.#partitions.all(station)) {
+    const partitions = await this.#partitions.all(station);
+    await Promise.all(partitions.map((partition) => partition.durable()));
+    for (const partition of partitions) {
       const { partition: number, secret } = partition.state;
       for (const run of partition.group(group.id).runs.list) {
         if (run.state !== LEASED) continue;
@@ -362,7 +377,7 @@ class OpenBroker implements Broker {
   }
 
   async fetch(ns: string, stationName: string, name: string, input: FetchInput): Promise<FetchResult> {
-    const station = this.#station(ns, stationName);
+    const station = await this.#station(ns, stationName);
     checkName('group', name);
     const limits = this.#consuming.check(input);
     if (!station.groups.has(name)) {
@@ -381,19 +396,19 @@ class OpenBroker implements Broker {
   // ── Dead letters ───────────────────────────────────────────────────────────────────────────────────────────────
 
   async deadLetters(ns: string, name: string, filter: DeadLetterFilter): Promise<Page<DeadLetter>> {
-    return this.#letters.list(this.#station(ns, name), filter);
+    return this.#letters.list(await this.#station(ns, name), filter);
   }
 
   async deadLetter(ns: string, name: string, id: string): Promise<DeadLetter> {
-    return this.#letters.get(this.#station(ns, name), id);
+    return this.#letters.get(await this.#station(ns, name), id);
   }
 
   async removeDeadLetter(ns: string, name: string, id: string): Promise<void> {
-    return this.#letters.remove(this.#station(ns, name), id);
+    return this.#letters.remove(await this.#station(ns, name), id);
   }
 
   async redrive(ns: string, name: string, input: RedriveInput): Promise<{ redriven: number }> {
-    return this.#letters.redrive(this.#station(ns, name), input);
+    return this.#letters.redrive(await this.#station(ns, name), input);
   }
 
   // ── Lists ──────────────────────────────────────────────────────────────────────────────────────────────────────

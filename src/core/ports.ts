@@ -233,6 +233,10 @@ export interface File {
   close(): Promise<void>;
 }
 
+// What a volume of one's own needs beside the interface: the refusals of the contract, and the check of a body.
+export { crc32c } from './crc32c.ts';
+export { checkWrites } from './volume/check.ts';
+
 /** A full disk, whatever the host calls it: `write`, `writeAhead` and `truncate` of `File` throw it. */
 export class DiskFullError extends Error {
   override readonly name = 'DiskFullError';

@@ -140,6 +140,8 @@ interface Life {
   /** Killed at a chosen time. */
   ended: boolean;
   closing: boolean;
+  /** What it holds is known, and `#history` is of its own commits. */
+  ready: boolean;
   /** Bytes at rest are wrong: CORRUPTION is an answer. */
   readonly flipped: boolean;
   /** Actors that the volume asks to settle. */
@@ -264,6 +266,7 @@ class Campaign implements VolumeListener {
       failure: undefined,
       ended: false,
       closing: false,
+      ready: false,
       flipped: end === 'flipped',
       asked: new Set(),
     };
@@ -296,6 +299,8 @@ class Campaign implements VolumeListener {
   async #reopen(life: Life): Promise<boolean> {
     this.#attempts += 1;
     this.#count('reopened');
+    life.failure = undefined;
+    life.ready = false;
     const opened = await this.#outcome(life, life.volume.reopen());
     if (opened === undefined) return false;
     if ('error' in opened) {
@@ -303,7 +308,6 @@ class Campaign implements VolumeListener {
       if (!faulty(life)) throw new Violation(`reopen refuses without a fault: ${textOf(opened.error)}`);
       return false;
     }
-    life.failure = undefined;
     return this.#check(life);
   }
 
@@ -339,10 +343,11 @@ class Campaign implements VolumeListener {
         life,
         difference(candidate.model, volume, this.#chance.pick([0, 2000, 2 ** 30]), (error) => this.#refused(life, error)),
       );
-      if (compared === undefined) {
-        // Cut short: what was seen stays possible, and nothing was added to it.
-        if (life.failure === undefined) this.#history.length = candidates[0]?.count ?? 0;
-        return false;
+      if (compared === undefined || life.failure !== undefined) {
+        // Cut short: what was seen stays possible, is durable since the opening, and nothing was added to it.
+        this.#history.length = candidates[0]?.count ?? 0;
+        this.#synced = candidates.at(-1)?.count ?? 0;
+        return compared !== undefined;
       }
       wrong = 'error' in compared ? textOf(compared.error) : compared.value;
       if (wrong !== undefined) continue;
@@ -352,6 +357,7 @@ class Campaign implements VolumeListener {
       this.#history = [];
       this.#synced = 0;
       this.#written = 0;
+      life.ready = true;
       return true;
     }
     throw new Violation(`${wrong} (${candidates[0]?.count} ${of})`);
@@ -364,7 +370,7 @@ class Campaign implements VolumeListener {
       life.closing = true;
       const outcome = await this.#outcome(life, life.volume.close());
       if (outcome !== undefined && 'error' in outcome && !faulty(life)) throw new Violation(`close refuses: ${textOf(outcome.error)}`);
-      closed = outcome !== undefined && 'value' in outcome && life.failure === undefined && this.#attempts === 0;
+      closed = outcome !== undefined && 'value' in outcome && life.failure === undefined && life.ready;
       if (closed && this.#synced < this.#history.length)
         throw new Violation(`close left ${this.#history.length - this.#synced} commits unsynced`);
     }
@@ -374,7 +380,7 @@ class Campaign implements VolumeListener {
     if (killed) {
       life.files.kill();
       // Of a volume that has failed only what was synced counts.
-      if (life.failure === undefined) this.#synced = Math.max(this.#synced, this.#written);
+      if (life.failure === undefined && life.ready) this.#synced = Math.max(this.#synced, this.#written);
     } else life.files.crash();
     for (const [fault, count] of Object.entries(life.files.dealt)) this.#count(`fault ${fault}`, count);
     this.#trace(`ended: ${this.#synced} of ${this.#history.length} commits must be there`);
@@ -649,7 +655,7 @@ class Campaign implements VolumeListener {
 
   /** Notes how far the volume says it is, and that the disk was asked before. */
   #watch(life: Life): void {
-    if (life.failure !== undefined) return;
+    if (life.failure !== undefined || !life.ready) return;
     const { written, synced } = life.volume;
     if (synced > written) this.#problem ??= `synced ${synced} is above written ${written}`;
     for (

@@ -5,7 +5,6 @@
  * committed. Entries are kept while they live; a body is copied once and then never changes.
  * Elsewhere: durability (core/volume).
  */
-import { crc32c } from '../../core/crc32c.ts';
 import { WaysideError } from '../../core/errors.ts';
 import type {
   ActorInfo,
@@ -18,7 +17,7 @@ import type {
   VolumeStats,
   Write,
 } from '../../core/ports.ts';
-import { checkWrites } from '../../core/volume/check.ts';
+import { checkWrites, crc32c } from '../../core/ports.ts';
 
 /** As in a file, so that figures compare. */
 const HEAD_BYTES = 64;

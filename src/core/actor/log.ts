@@ -5,7 +5,7 @@
  * decided or is read again; a section directory is complete as of one index, and replay begins behind it.
  * Elsewhere: what entries mean (the machine), when an answer may leave (gate.ts).
  */
-import { decode, encode } from '../entry/codec.ts';
+import { decode, encode, number, struct } from '../entry/codec.ts';
 import { kindOf, type Kind } from '../entry/kinds.ts';
 import type { Body } from '../entry/produce.ts';
 import { WaysideError } from '../errors.ts';
@@ -57,6 +57,10 @@ const READ_BYTES = 1024 * 1024;
 /** Bytes of entries, messages included, after which sections are written so that opening stays short. */
 const SETTLE_DATA_BYTES = 8 * 1024 * 1024;
 
+/** What the log itself has to know again: the time of the last entry, which no later one may precede. */
+const OWN_SECTION = 'log';
+const ownLayout = struct({ layout: number, time: number });
+
 interface Commit {
   readonly last: number;
   readonly position: number;
@@ -78,6 +82,7 @@ export class ActorLog {
   #bytesSinceSettled = 0;
   #stateBytesSinceSettled = 0;
   #due = Infinity;
+  #closed: WaysideError | undefined;
   /** Commits that were not synced when last looked at, oldest first. */
   #commits: Commit[] = [];
 
@@ -102,7 +107,8 @@ export class ActorLog {
     for (const { name, asOf } of info.sections) {
       const body = await this.volume.section(this.key, name);
       if (body === undefined) throw new WaysideError('CORRUPTION', `Section ${name} of ${this.key} is not there.`);
-      this.#machine.loadSection(name, body);
+      if (name === OWN_SECTION) this.#lastTime = decode(ownLayout, body).time;
+      else this.#machine.loadSection(name, body);
       this.#settled = Math.max(this.#settled, asOf);
     }
     this.#due = info.due ?? Infinity;
@@ -140,6 +146,7 @@ export class ActorLog {
    * @returns index of the last entry
    */
   append(drafts: readonly Draft[], now: number, trim?: number): number {
+    if (this.#closed !== undefined) throw this.#closed;
     const writes: Write[] = drafts.map((each, i) => this.#write(each, this.last + 1 + i, now));
     if (trim !== undefined && trim > this.dataFloor) {
       this.dataFloor = trim;
@@ -207,8 +214,8 @@ export class ActorLog {
 
   /** Writes what changed into sections, so that everything before is no longer needed for opening. */
   settle(): void {
-    if (this.#settled === this.last) return;
-    const writes: Write[] = [];
+    if (this.#settled === this.last || this.#closed !== undefined) return;
+    const writes: Write[] = [{ do: 'section', actor: this.key, name: OWN_SECTION, asOf: this.last, body: encode(ownLayout, { layout: 1, time: this.#lastTime }) }];
     for (const [name, body] of this.#machine.takeSections()) writes.push({ do: 'section', actor: this.key, name, asOf: this.last, body });
     const due = this.#machine.due();
     this.#due = due;
@@ -221,8 +228,14 @@ export class ActorLog {
   }
 
   remove(): void {
+    if (this.#closed !== undefined) throw this.#closed;
     this.#commit([{ do: 'remove', actor: this.key }], this.last + 1);
     this.last++;
+  }
+
+  /** No more entries: the state may be ahead of the volume, or the volume is not this actor's any more. */
+  close(error: WaysideError): void {
+    this.#closed ??= error;
   }
 }
 

@@ -16,15 +16,26 @@ export class Partitions {
   readonly #open = new Map<ActorKey, Partition | Promise<Partition>>();
   readonly #alarms: Alarms;
   readonly #openSleeper: (key: ActorKey) => void;
+  readonly #exists: (station: Station) => boolean;
 
-  /** @param openSleeper opens a partition that is not open, and has something to do now */
-  constructor(context: Context, openSleeper: (key: ActorKey) => void) {
+  /**
+   * @param openSleeper opens a partition that is not open, and has something to do now
+   * @param exists whether a station that someone still holds is there
+   */
+  constructor(context: Context, openSleeper: (key: ActorKey) => void, exists: (station: Station) => boolean) {
     this.#context = context;
+    this.#exists = exists;
     this.#openSleeper = openSleeper;
     this.#alarms = new Alarms(context.timers, context.time, (key) => this.#ring(key as ActorKey));
   }
 
+  /** @throws STATION_NOT_FOUND it was removed since it was looked up */
   of(station: Station, partition: number): Soon<Partition> {
+    if (!this.#exists(station)) throw new WaysideError('STATION_NOT_FOUND', `Station ${station.name} was removed.`);
+    return this.#of(station, partition);
+  }
+
+  #of(station: Station, partition: number): Soon<Partition> {
     const key = actorKey(station.namespace, station.id, partition);
     const found = this.#open.get(key);
     if (found === undefined) return this.#make(station, partition, key);
@@ -34,7 +45,7 @@ export class Partitions {
     return found;
   }
 
-  all(station: Station): Promise<Partition[]> {
+  async all(station: Station): Promise<Partition[]> {
     return Promise.all(Array.from({ length: station.config.partitions }, (_, partition) => this.of(station, partition)));
   }
 
@@ -43,7 +54,7 @@ export class Partitions {
     const key = actorKey(station.namespace, station.id, partition);
     const { volume } = this.storageOf(station);
     if (volume.info(key) === undefined && !this.#open.has(key)) return;
-    const opened = await this.of(station, partition);
+    const opened = await this.#of(station, partition);
     this.#open.delete(key);
     await opened.remove();
   }

@@ -12,6 +12,7 @@ import type { ProduceInput, ProduceResult } from '../calls.ts';
 import type { Station } from '../catalog/state.ts';
 import { WaysideError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
+import type { Soon } from '../ports.ts';
 import type { PartResult } from '../partition/produce.ts';
 import { SLOTS, slotOf } from '../xxh32.ts';
 import type { Partitions } from './partitions.ts';
@@ -29,7 +30,7 @@ export class Producing {
     this.#limits = limits;
   }
 
-  async produce(find: () => Station, batch: Uint8Array, input: ProduceInput): Promise<ProduceResult> {
+  async produce(find: () => Soon<Station>, batch: Uint8Array, input: ProduceInput): Promise<ProduceResult> {
     const bytes = batch.length;
     if (this.#pending + bytes > this.#limits.pendingBytesMax) {
       throw new WaysideError('OVERLOADED', `More than ${this.#limits.pendingBytesMax} bytes wait to be stored. Nothing of this call was stored; send it again in a moment.`, { retryAfterMs: 100 });
@@ -38,7 +39,8 @@ export class Producing {
     try {
       for (;;) {
         try {
-          return await this.#send(find(), batch, input);
+          const station = find();
+          return await this.#send(station instanceof Promise ? await station : station, batch, input);
         } catch (error) {
           // The station was changed between looking it up and storing: look again.
           if (!(error instanceof WaysideError) || error.code !== 'STALE_CONFIG') throw error;

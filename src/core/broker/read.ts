@@ -5,6 +5,7 @@ import { whole } from '../config.ts';
 import { type Cursor, formatCursor, parseCursor } from '../cursor.ts';
 import { WaysideError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
+import type { Soon } from '../ports.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { Partitions } from './partitions.ts';
 import type { Waiting } from './waiting.ts';
@@ -21,14 +22,14 @@ export class Reading {
   }
 
   /** @param find looks the station up again after a wait: it may be gone, or another one */
-  async read(find: () => Station, input: ReadInput): Promise<ReadResult> {
-    const station = find();
+  async read(find: () => Soon<Station>, input: ReadInput): Promise<ReadResult> {
+    const station = await find();
     const { limits } = this.#checked(input);
     const partitions = await this.#asked(station, input);
     const cursor = await this.#begin(station, input, partitions);
     const start = formatCursor(cursor);
     const look = async () => {
-      if (find() !== station) throw new WaysideError('STATION_NOT_FOUND', 'The station was removed.');
+      if ((await find()) !== station) throw new WaysideError('STATION_NOT_FOUND', 'The station was removed.');
       const { blocks, next } = await collect(partitions, cursor.next, limits.count, limits.bytes);
       return blocks.length === 0 ? undefined : { blocks, next };
     };

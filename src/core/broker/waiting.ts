@@ -58,9 +58,8 @@ export class Waiting {
         });
         const found = await look();
         if (found !== undefined) return found;
+        if (!hinted && !over && this.#closed === undefined) await new Promise<void>((resolve) => { wakeUp = resolve; });
         if (this.#closed !== undefined) throw this.#closed;
-        if (over) return undefined;
-        if (!hinted) await new Promise<void>((resolve) => { wakeUp = resolve; });
         if (over && !hinted) return undefined;
       }
     } finally {

@@ -32,12 +32,12 @@ export class Catalog {
     this.log = new ActorLog({ key: CATALOG_KEY, ...durable, time, machine: new CatalogMachine(this.state), settleBytes: limits.settleBytes });
   }
 
-  async open(): Promise<void> {
+  /** @param firstOpening the process has just begun: what was in memory is gone */
+  async open(firstOpening: boolean): Promise<void> {
     await this.log.open();
     if (this.state.nextId === 0) this.#append(draft(KIND.founded, { seed: 1 + SEED_STEP * (this.#context.random.u32() + (this.#context.random.u32() % 16) * 2 ** 32) }));
-    // What was in memory is gone: each such station is another one now.
     for (const station of [...this.state.byId.values()]) {
-      if (station.config.durability === 'memory') this.#append(draft(KIND.stationReborn, { station: station.id, id: this.state.nextId }));
+      if (firstOpening && station.config.durability === 'memory') this.#append(draft(KIND.stationReborn, { station: station.id, id: this.state.nextId }));
     }
     await this.durable();
   }

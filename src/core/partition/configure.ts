@@ -30,7 +30,7 @@ export function makeGroup(log: ActorLog, state: PartitionState, command: number,
   return soon(resolvePlace(log, state, startAt), (at) => {
     // Asked twice at once, while the place was looked up: once is enough.
     if (state.groups.has(group)) return log.last;
-    return log.append([draft(KIND.groupMade, { command, group, name, at, config })], log.now);
+    return log.append([draft(KIND.groupMade, { command, group, name, at: Math.max(at, state.first), config })], log.now);
   });
 }
 
@@ -46,7 +46,7 @@ export function removeGroup(log: ActorLog, state: PartitionState, command: numbe
 
 export function seek(log: ActorLog, state: PartitionState, command: number, group: number, to: Place): Soon<number> {
   if (command <= state.command) return log.last;
-  return soon(resolvePlace(log, state, to), (at) => log.append([draft(KIND.sought, { command, group, at })], log.now));
+  return soon(resolvePlace(log, state, to), (at) => log.append([draft(KIND.sought, { command, group, at: Math.max(at, state.first) })], log.now));
 }
 
 /** The sequence that comes first from `place` on: never a trimmed one, at most the next to be produced. */

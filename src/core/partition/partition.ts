@@ -259,6 +259,11 @@ export class Partition {
     return { unread: unread(this.state, group), inFlight, redelivered, dead: group.dead, consumers };
   }
 
+  /** Resolves when all that the partition says now is as durable as the station says. */
+  durable(): Promise<void> | undefined {
+    return this.log.wait(this.log.last, this.#level);
+  }
+
   counts(): PartitionCounts {
     const { partition, first, next, bytes } = this.state;
     return { partition, messages: next - first, bytes, first, last: next - 1 };
@@ -419,6 +424,7 @@ export class Partition {
 
   /** Whoever waits is told; nothing more is done here. */
   close(error: WaysideError = storageFailed()): void {
+    this.log.close(error);
     this.#refuseSending(error);
     for (const reader of this.#readers) reader.wake();
     for (const waiters of this.#fetchers.values()) for (const waiter of waiters) waiter.wake();

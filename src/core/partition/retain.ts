@@ -15,7 +15,8 @@ import { carriedBody, recordsEnd } from '../entry/produce.ts';
 import type { Trimmed } from '../entry/station.ts';
 import { isPlanted } from '../faults.ts';
 import type { EntryHead } from '../ports.ts';
-import type { PartitionState } from './state.ts';
+import { ACKED } from './runs.ts';
+import type { Group, PartitionState } from './state.ts';
 import type { Found, Stored } from './stored.ts';
 
 /** Entries looked at in one slice. */
@@ -44,10 +45,15 @@ export function retentionGoal(state: PartitionState, now: number): Goal | undefi
   if (discards && maxBytes !== undefined && state.bytes > maxBytes) return { ...NO_GOAL, reason: 'bytes', bytes: maxBytes };
   if (untilAcked === true && state.groups.size > 0) {
     let floor = state.next;
-    for (const group of state.groups.values()) floor = Math.min(floor, group.runs.floor);
+    for (const group of state.groups.values()) floor = Math.min(floor, neededFrom(group));
     if (floor > state.first) return { ...NO_GOAL, reason: 'acked', below: floor };
   }
   return undefined;
+}
+
+/** The first message that the group needs in the station: what was redriven to it has bytes of its own. */
+function neededFrom({ runs }: Group): number {
+  return runs.list.find((run) => run.state !== ACKED && !run.pinned)?.from ?? runs.next;
 }
 
 export function purgeGoal(state: PartitionState, upTo: number | undefined, command: number): Goal {

@@ -5,8 +5,9 @@
  * caller gives its CRC, since the record's header covers it.
  * Elsewhere: writing it (writer.ts), reading it back after a crash (replay.ts).
  */
-import type { ActorKey, Write } from '../ports.ts';
+import type { Write } from '../ports.ts';
 import type { Actor } from './actors.ts';
+import { checkWrites } from './check.ts';
 import {
   BLOCK_HEADER_BYTES,
   decodeRecordHeader,
@@ -31,14 +32,14 @@ import { replay } from './replay.ts';
 import type { Store } from './store.ts';
 import type { Block, Slot, Writer } from './writer.ts';
 
-const SECTION_NAME = /^[a-z0-9:.-]{1,64}$/;
-const ACTOR_KEY = /^(0|[1-9][0-9]{0,9})\.(0|[1-9][0-9]{0,14})\.(0|[1-9][0-9]{0,4})$/;
-const U32_MAX = 2 ** 32 - 1;
+/** A segment's offsets are 32-bit numbers, and its footer comes behind. */
+const COMMIT_BYTES_MAX = 2 ** 31;
 const NO_PARTS: readonly Uint8Array[] = [];
 
 /** @throws TypeError names the write and what is wrong with it */
 export function commitWrites(store: Store, writer: Writer, writes: readonly Write[]): number {
-  const slot = writer.reserve(checked(store, writes));
+  checkWrites(writes, (key) => store.actors.byKey.get(key)?.last);
+  const slot = writer.reserve(lengthOf(writes));
   let { at, offset } = slot;
   for (const write of writes) {
     const bytes = put(store, slot, at, offset, write);
@@ -138,49 +139,21 @@ const EMPTY = {
   time: 0,
 };
 
-/** What a commit needs in the log; refuses what may not be in it. */
-function checked(store: Store, writes: readonly Write[]): number {
+/** What a commit takes in the log, the heads of its records included. */
+function lengthOf(writes: readonly Write[]): number {
   let length = 0;
-  let next: Map<ActorKey, number> | undefined;
-  for (let nth = 0; nth < writes.length; nth++) {
-    const write = writes[nth]!;
-    const actor = store.actors.byKey.get(write.actor);
-    if (!actor && !ACTOR_KEY.test(write.actor)) throw new TypeError(`Write ${nth}: "${write.actor}" is no actor key.`);
+  for (const write of writes) {
     length += RECORD_HEADER_BYTES;
     if (write.do === 'append') {
-      const expected = next?.get(write.actor) ?? (actor?.last ?? 0) + 1;
-      if (write.index !== expected) throw new TypeError(`Write ${nth}: actor ${write.actor} appends index ${write.index}; ${expected} is next.`);
-      if (writes.length > 1) {
-        next ??= new Map();
-        next.set(write.actor, expected + 1);
-      }
-      inRange(nth, 'kind', write.kind, 255, 1);
-      inRange(nth, 'version', write.version, 255);
-      inRange(nth, 'first', write.first, Number.MAX_SAFE_INTEGER);
-      inRange(nth, 'count', write.count, U32_MAX);
-      inRange(nth, 'time', write.time, Number.MAX_SAFE_INTEGER);
       let bytes = 0;
       for (const part of write.body) bytes += part.length;
       length += pad8(bytes);
     } else if (write.do === 'section') {
-      if (!SECTION_NAME.test(write.name)) throw new TypeError(`Write ${nth}: "${write.name}" is no section name (1–64 of a-z 0-9 : . -).`);
-      inRange(nth, 'asOf', write.asOf, Number.MAX_SAFE_INTEGER);
       length += pad8(write.name.length + (write.body?.length ?? 0));
-    } else if (write.do === 'trim') {
-      inRange(nth, 'data', write.data, Number.MAX_SAFE_INTEGER);
-      inRange(nth, 'state', write.state, Number.MAX_SAFE_INTEGER);
-    } else if (write.do === 'due') {
-      if (write.at !== null) inRange(nth, 'at', write.at, Number.MAX_SAFE_INTEGER);
-    } else if (write.do === 'remove') {
-      next?.delete(write.actor);
     }
   }
-  if (length > U32_MAX - 65536) throw new TypeError('The commit is larger than 4 GiB.');
+  if (length > COMMIT_BYTES_MAX) throw new TypeError(`The commit takes ${length} bytes; ${COMMIT_BYTES_MAX} is the most.`);
   return length;
-}
-
-function inRange(nth: number, name: string, value: number, max: number, min = 0): void {
-  if (!Number.isInteger(value) || value < min || value > max) throw new TypeError(`Write ${nth}: ${name} is ${value}; it must be a whole number from ${min} to ${max}.`);
 }
 
 /** Encodes one write at its place and applies it. @returns the bytes that it took */

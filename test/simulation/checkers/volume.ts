@@ -33,6 +33,10 @@ interface ModelActor {
   changes: number;
 }
 
+function newActor(): ModelActor {
+  return { last: 0, data: 1, state: 1, due: null, sections: new Map(), entries: [], changes: 0 };
+}
+
 export class Model {
   readonly actors = new Map<ActorKey, ModelActor>();
 
@@ -46,7 +50,7 @@ export class Model {
 
   apply(writes: readonly Write[], epoch: number): void {
     for (const write of writes) {
-      const actor = this.actors.get(write.actor) ?? { last: 0, data: 1, state: 1, due: null, sections: new Map(), entries: [], changes: 0 };
+      const actor = this.actors.get(write.actor) ?? newActor();
       this.actors.set(write.actor, actor);
       actor.changes += 1;
       if (write.do === 'append') {
