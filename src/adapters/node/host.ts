@@ -47,7 +47,7 @@ export async function startHost({ data, host = '127.0.0.1', port = 4300, token, 
   const timers = nodeTimers();
   const clock = nodeClock;
   const volume = new LogVolume({ files: nodeFiles(data), clock, timers, random, journal });
-  const broker = await openBroker({ volume, memory: new MemoryVolume(), clock, timers, random, journal, limits: limits ?? {} });
+  const broker = await openBroker({ volume, memory: new MemoryVolume(timers), clock, timers, random, journal, limits: limits ?? {} });
   const gateway = createGateway(broker, {
     token,
     runtime: runtimeOf(process.versions),

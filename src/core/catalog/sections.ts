@@ -59,7 +59,7 @@ export function loadCatalog(state: CatalogState, body: Uint8Array): void {
   for (const { verb, index, station: of, group, asked } of saved.commands) {
     const station = state.byId.get(of.id) ?? loadStation(of);
     const ours = group && (station.groups.get(group.name)?.id === group.id ? station.groups.get(group.name) : { ...group });
-    state.commands.set(index, { verb, index, station, group: ours, asked } as Command);
+    state.commands.set(index, { verb, index, station, ...(ours && { group: ours }), ...(asked && { asked }) } as Command);
   }
 }
 
