@@ -33,6 +33,9 @@ export type * from './calls.ts';
 export { parsePlace } from './calls.ts';
 export { advanceCursor } from './cursor.ts';
 
+/** Partitions that are opened at once when the broker looks for what is due. */
+const OPENED_AT_ONCE = 8;
+
 export interface BrokerOptions {
   /** Where stations are kept, but those whose durability is `memory`. */
   readonly volume: Volume;
@@ -110,10 +113,25 @@ class OpenBroker implements Broker {
   /** Opens what has something to do by itself: what is due, and what has entries whose due time nobody has noted. */
   #wakeSleepers(): void {
     const now = this.#context.time.now();
+    const sleepers: ActorKey[] = [];
     for (const { key, last, due, sections } of this.#context.durable.volume.actors()) {
       const settled = sections.some((section) => section.asOf === last);
-      if ((due !== null && due <= now) || !settled) this.#openSleeper(key);
+      if ((due !== null && due <= now) || !settled) sleepers.push(key);
       else if (due !== null) this.#partitions.wakeAt(key, due);
+    }
+    // A few at a time: whoever calls meanwhile should not wait behind all of them.
+    const next = sleepers.values();
+    for (let i = 0; i < OPENED_AT_ONCE; i++) this.#inBackground('open what has something to do', () => this.#openEach(next));
+  }
+
+  async #openEach(keys: Iterator<ActorKey>): Promise<void> {
+    for (let { value, done } = keys.next(); done !== true; { value, done } = keys.next()) {
+      const [, id, partition] = actorParts(value as ActorKey);
+      const station = this.#catalog.state.byId.get(id);
+      if (this.#refusing !== undefined) return;
+      if (station === undefined) continue;
+      const opened = await this.#partitions.of(station, partition);
+      opened.log.settle();
     }
   }
 

@@ -165,6 +165,8 @@ class Campaign implements VolumeListener {
   /** How many of `#history` are reported synced, and written. */
   #synced = 0;
   #written = 0;
+  /** How many of `#history` the next opening must find: what was written counts until the power goes. */
+  #floor = 0;
   #epoch = 0;
   #attempts = 0;
   #lives = 0;
@@ -299,6 +301,7 @@ class Campaign implements VolumeListener {
   async #reopen(life: Life): Promise<boolean> {
     this.#attempts += 1;
     this.#count('reopened');
+    if (life.ready) this.#floor = this.#synced;
     life.failure = undefined;
     life.ready = false;
     const opened = await this.#outcome(life, life.volume.reopen());
@@ -326,13 +329,13 @@ class Campaign implements VolumeListener {
     let below: number | undefined;
     for (let count = 0; count <= this.#history.length; count += 1) {
       if (model.directory === seen) {
-        if (count >= this.#synced) candidates.push({ count, model: model.clone() });
+        if (count >= this.#floor) candidates.push({ count, model: model.clone() });
         else below = count;
       }
       const commit = this.#history[count];
       if (commit !== undefined) model.apply(commit.writes, commit.epoch);
     }
-    const of = `of ${this.#history.length} commits, ${this.#synced} had to be there`;
+    const of = `of ${this.#history.length} commits, ${this.#floor} had to be there`;
     if (candidates.length === 0) {
       if (below !== undefined) throw new Violation(`lost: ${below} ${of}`);
       throw new Violation(`no prefix: ${of}; the volume says\n${seen}\nthe last commit would be\n${model.directory}`);
@@ -347,6 +350,7 @@ class Campaign implements VolumeListener {
         // Cut short: what was seen stays possible, is durable since the opening, and nothing was added to it.
         this.#history.length = candidates[0]?.count ?? 0;
         this.#synced = candidates.at(-1)?.count ?? 0;
+        this.#floor = this.#synced;
         return compared !== undefined;
       }
       wrong = 'error' in compared ? textOf(compared.error) : compared.value;
@@ -357,6 +361,7 @@ class Campaign implements VolumeListener {
       this.#history = [];
       this.#synced = 0;
       this.#written = 0;
+      this.#floor = 0;
       life.ready = true;
       return true;
     }
@@ -380,10 +385,13 @@ class Campaign implements VolumeListener {
     if (killed) {
       life.files.kill();
       // Of a volume that has failed only what was synced counts.
-      if (life.failure === undefined && life.ready) this.#synced = Math.max(this.#synced, this.#written);
-    } else life.files.crash();
+      if (life.ready) this.#floor = life.failure === undefined ? Math.max(this.#synced, this.#written) : this.#synced;
+    } else {
+      life.files.crash();
+      this.#floor = this.#synced;
+    }
     for (const [fault, count] of Object.entries(life.files.dealt)) this.#count(`fault ${fault}`, count);
-    this.#trace(`ended: ${this.#synced} of ${this.#history.length} commits must be there`);
+    this.#trace(`ended: ${this.#floor} of ${this.#history.length} commits must be there`);
   }
 
   /** Bytes are wrong at rest: an opening and all reads must notice or not be harmed. Then the bytes are as they were. */

@@ -342,7 +342,7 @@ function before(one: Event, other: Event): boolean {
 
 /** 2030-01-01, so that virtual times look like times. */
 const EPOCH_MS = 1_893_456_000_000;
-const LINES_KEPT = 200;
+const LINES_KEPT = 400;
 
 /**
  * Runs `run` when all microtasks have run. `setImmediate` costs about a microsecond; a MessageChannel, where there is no

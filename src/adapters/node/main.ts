@@ -13,13 +13,15 @@ import { startHost } from './host.ts';
 
 const CLOSE_MS_MAX = 10_000;
 
-try {
-  const options = optionsFrom(process.env);
-  const host = await startHost(options);
-  greet(host, options);
-  endWith(host);
-} catch (error) {
-  stop(explain(error));
+async function main(): Promise<void> {
+  try {
+    const options = optionsFrom(process.env);
+    const host = await startHost(options);
+    greet(host, options);
+    endWith(host);
+  } catch (error) {
+    stop(explain(error));
+  }
 }
 
 function optionsFrom(env: NodeJS.ProcessEnv): HostOptions & { data: string; host: string } {
@@ -122,3 +124,5 @@ function quoted(text: string): string {
 function styled(style: 'bold' | 'dim', text: string): string {
   return process.stdout.isTTY ? styleText(style, text) : text;
 }
+
+await main();

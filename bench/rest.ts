@@ -1,0 +1,53 @@
+/**
+ * One message a request over HTTP, 32 connections, against a bare Hono route on the same server that reads the body and
+ * answers JSON. Server and client are processes of their own.
+ */
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { folder, SERVER_FLAGS } from './place.ts';
+import type { Row } from './report.ts';
+
+const CONNECTIONS = 32;
+const ROUND_MS = 2_000;
+const HERE = import.meta.dirname;
+
+export async function run(rounds: number): Promise<Row[]> {
+  const place = folder();
+  const server = await start(`${HERE}/rest-server.ts`, [place.path]);
+  const { wayside, bare } = server.said as { wayside: number; bare: number };
+  const rows: Row[] = [];
+  for (const durability of ['buffered', 'synced']) {
+    const ours: number[] = [];
+    const base: number[] = [];
+    for (let round = -1; round < rounds; round++) {
+      const rate = await load(wayside, `/v1/stations/${durability}/messages`);
+      const bareRate = await load(bare, '/bare/messages');
+      if (round < 0) continue;
+      ours.push(rate);
+      base.push(bareRate);
+    }
+    rows.push({
+      name: `REST, one message of 128 B a request, ${durability}, 32 connections`, unit: 'requests/s', ours, base: { name: 'bare Hono route', values: base },
+      ...(durability === 'buffered' && { goal: { ratio: 0.6 } }),
+    });
+  }
+  server.child.kill('SIGTERM');
+  await once(server.child, 'exit');
+  place.remove();
+  return rows;
+}
+
+async function load(port: number, path: string): Promise<number> {
+  const { child, said } = await start(`${HERE}/rest-load.ts`, [String(port), path, String(CONNECTIONS), String(ROUND_MS)]);
+  await once(child, 'exit');
+  return said as number;
+}
+
+async function start(file: string, args: string[]): Promise<{ child: ReturnType<typeof fork>; said: unknown }> {
+  const child = fork(file, args, { execArgv: SERVER_FLAGS });
+  const said = await Promise.race([
+    once(child, 'message').then(([message]) => message as unknown),
+    once(child, 'exit').then(([code]) => Promise.reject(new Error(`${file} ended with ${code} before it said anything.`))),
+  ]);
+  return { child, said };
+}
