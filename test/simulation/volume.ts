@@ -596,6 +596,7 @@ class Campaign implements VolumeListener {
       );
     } else {
       const bytesMax = chance.pick([0, 500, 5000, 2 ** 30]);
+      const last = actor?.last ?? 0;
       const expected = model.living(key, from, what);
       take(
         () => volume.read(key, from, bytesMax, what),
@@ -605,7 +606,9 @@ class Campaign implements VolumeListener {
           if (this.#life !== life || this.#model !== model) return undefined;
           const now = model.living(key, from, what);
           const known = new Map([...expected, ...now].map((entry) => [entry.index, entry]));
-          const wrong = entries.map((entry) => wrongEntry(entry, known.get(entry.index))).find((text) => text !== undefined);
+          // What was appended and trimmed since is in neither; it may have been read between.
+          const checked = entries.filter((entry) => known.has(entry.index) || entry.index <= last);
+          const wrong = checked.map((entry) => wrongEntry(entry, known.get(entry.index))).find((text) => text !== undefined);
           if (wrong !== undefined) return wrong;
           const lasting = expected.filter((entry) => now.includes(entry));
           const end = entries.at(-1)?.index ?? (lasting.length > 0 ? Number.POSITIVE_INFINITY : 0);
