@@ -57,8 +57,6 @@ export function createGateway(broker: Broker, options: GatewayOptions): Hono {
   const access = new Access(options, tickets);
 
   const routes: Route[] = [
-    ...healthRoutes(service),
-    ...ticketRoutes(schemas, tickets, limits),
     ...stationRoutes(service),
     ...produceRoutes(service),
     ...batchRoutes(service),
@@ -66,6 +64,8 @@ export function createGateway(broker: Broker, options: GatewayOptions): Hono {
     ...groupRoutes(service),
     ...consumeRoutes(service),
     ...deadLetterRoutes(service),
+    ...healthRoutes(service),
+    ...ticketRoutes(schemas, tickets, limits),
     ...pageRoutes(),
   ];
   routes.push(openapiRoute(routes, schemas, version));

@@ -4,6 +4,7 @@
  * Holds: whatever goes wrong at the start is one line and exit code 1; SIGTERM and SIGINT end it within ten seconds with
  * exit code 0 once everything accepted is stored, and a second signal ends it at once.
  */
+import { statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { relative, resolve, sep } from 'node:path';
 import { styleText } from 'node:util';
@@ -33,13 +34,15 @@ function optionsFrom(env: NodeJS.ProcessEnv): HostOptions & { data: string; host
   if (token === undefined && !/^(localhost|127(\.\d{1,3}){3}|::1)$/.test(host)) {
     throw new Refusal(`HOST is ${quoted(host)}, and without a token anyone who can reach it could do everything. Set WAYSIDE_TOKEN, or leave HOST at 127.0.0.1.`);
   }
-  return { data: resolve(env.WAYSIDE_DATA || 'data'), host, port: Number(port), token };
+  const data = resolve(env.WAYSIDE_DATA || 'data');
+  if (statSync(data, { throwIfNoEntry: false })?.isDirectory() === false) throw new Refusal(`The data folder ${shown(data)} is a file. Name a folder with WAYSIDE_DATA.`);
+  return { data, host, port: Number(port), token };
 }
 
 function greet({ url, durability, version }: Host, { data, token }: HostOptions): void {
   const strong = (text: string) => styled('bold', text);
   const faint = (text: string) => styled('dim', text);
-  const credential = token === undefined ? '' : " -H 'Authorization: Bearer '\"$WAYSIDE_TOKEN\"";
+  const credential = token === undefined ? '' : ' -H "Authorization: Bearer $WAYSIDE_TOKEN"';
   const rows = [
     ['Address', `${strong(url)}  ${faint(token === undefined ? 'this machine only, no token: every caller is root' : 'with the token of WAYSIDE_TOKEN')}`],
     ['Data', `${shown(data)}  ${faint(DURABLE[durability] ?? durability)}`],
@@ -96,7 +99,10 @@ class Refusal extends Error {}
 /** One line for the operator, by what is known of the fault; the rest keeps its own text. */
 function explain(error: unknown): string {
   if (error instanceof Refusal) return error.message;
-  if (error instanceof WaysideError) return `${error.message} (${error.code})`;
+  if (error instanceof WaysideError) {
+    const folder = error.code === 'STORAGE_FAILED' ? `The data folder ${shown(resolve(process.env.WAYSIDE_DATA || 'data'))} cannot be used. ` : '';
+    return `${folder}${error.message} (${error.code})`;
+  }
   const { code, message } = error as NodeJS.ErrnoException;
   const where = `${process.env.HOST || '127.0.0.1'}:${process.env.PORT || '4300'}`;
   if (code === 'EADDRINUSE') return `${where} is in use by another program. Stop that, or choose another PORT.`;

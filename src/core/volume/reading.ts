@@ -24,6 +24,9 @@ interface Found {
   readonly row: number;
 }
 
+/** Tables loaded for one question: those it needs together may be more than are kept for all. */
+type Held = Map<Range, Rows>;
+
 /** Neighbours in a file are read at once if no more than this lies between them, and no more than this altogether. */
 const GAP_BYTES = 64 * 1024;
 const SPAN_BYTES = 4 * 1024 * 1024;
@@ -59,9 +62,10 @@ export class Reading {
     const now = this.#find(actor, by, value);
     if (typeof now === 'number') return now;
     return this.#again(async () => {
-      for (let missing: number | Range = now; ; missing = this.#find(actor, by, value)) {
+      const held: Held = new Map();
+      for (let missing: number | Range = now; ; missing = this.#find(actor, by, value, held)) {
         if (typeof missing === 'number') return missing;
-        await this.#tables.load(missing);
+        held.set(missing, await this.#tables.load(missing));
       }
     });
   }
@@ -115,15 +119,16 @@ export class Reading {
   }
 
   async #found(actor: Actor, from: number, bytesMax: number, countMax: number, what: 'all' | 'data'): Promise<Found[]> {
+    const held: Held = new Map();
     for (;;) {
-      const found = this.#collect(actor, from, bytesMax, countMax, what);
+      const found = this.#collect(actor, from, bytesMax, countMax, what, held);
       if (Array.isArray(found)) return found;
-      await this.#tables.load(found);
+      held.set(found, await this.#tables.load(found));
     }
   }
 
   /** The living entries from `from` on, in the order of their index; or a range whose table is needed first. */
-  #collect(actor: Actor, from: number, bytesMax: number, countMax: number, what: 'all' | 'data'): Found[] | Range {
+  #collect(actor: Actor, from: number, bytesMax: number, countMax: number, what: 'all' | 'data', held?: Held): Found[] | Range {
     const found: Found[] = [];
     const { ranges } = actor;
     const cursors: { range: Range; rows: Rows; at: number }[] = [];
@@ -137,7 +142,7 @@ export class Reading {
       if (range && (!lowest || range.first <= indexAt(lowest))) {
         next++;
         if (range.last < from || (what === 'data' && range.dataBytes === 0)) continue;
-        const rows = this.#tables.now(range);
+        const rows = held?.get(range) ?? this.#tables.now(range);
         if (!rows) return range;
         cursors.push({ range, rows, at: placeOf(rows, from) });
         continue;
@@ -158,12 +163,12 @@ export class Reading {
     }
   }
 
-  #find(actor: Actor, by: 'sequence' | 'time', value: number): number | Range {
+  #find(actor: Actor, by: 'sequence' | 'time', value: number, held?: Held): number | Range {
     let best = actor.last + 1;
     for (const range of actor.ranges) {
       if (range.first >= best) break;
       if (range.last < actor.data || (by === 'sequence' ? range.sequence : range.time) < value) continue;
-      const rows = this.#tables.now(range);
+      const rows = held?.get(range) ?? this.#tables.now(range);
       if (!rows) return range;
       const place = firstReaching(rows, placeOf(rows, actor.data), by, value);
       if (place < rows.count) best = Math.min(best, rows.table.index[rowAt(rows, place)]!);

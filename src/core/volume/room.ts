@@ -203,6 +203,8 @@ export class Room {
 
   async #run(): Promise<void> {
     const { ports } = this.#store;
+    // `#running` is set before the first step: what that writes wakes us again, and there must be one loop only.
+    await undefined;
     while (!this.#store.failure && !this.#store.closing) {
       this.#again = false;
       try {

@@ -58,8 +58,8 @@ h1 { font-size: 1.75rem; letter-spacing: -.02em; line-height: 1.2; margin: 0 0 .
 .call h3 { margin: 0; font-size: 1.0625rem; }
 .call h3 a { color: inherit; text-decoration: none; } .call h3 a:hover { text-decoration: underline; }
 .call p { margin: .35rem 0 .75rem; max-width: 46rem; }
-.where { display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem .6rem; margin: .5rem 0 .75rem; overflow-wrap: anywhere; }
-.method { font-weight: 700; font-size: .75rem; letter-spacing: .04em; }
+.where { margin: .5rem 0 .75rem; overflow-wrap: anywhere; }
+.method { margin-right: .6rem; font-weight: 700; font-size: .75rem; letter-spacing: .04em; }
 .method.get { color: var(--get); } .method.put { color: var(--put); } .method.post { color: var(--post); } .method.patch { color: var(--patch); } .method.delete { color: var(--delete); }
 .path b { color: var(--mark); font-weight: 500; }
 .curl { position: relative; margin: 0 0 .75rem; }
@@ -76,8 +76,8 @@ dt { padding-top: .55rem; overflow-wrap: anywhere; }
 dt .faint { font-size: .8125rem; margin-left: .4rem; }
 dd { margin: .1rem 0 0; font-size: .9375rem; color: var(--faint); overflow-wrap: anywhere; }
 dl dl { margin: .25rem 0 .25rem .5rem; padding-left: .75rem; border-left: 2px solid var(--line); }
-h4 { font-size: .8125rem; color: var(--faint); margin: .9rem 0 .25rem; font-weight: 600; }
-.status { font-variant-numeric: tabular-nums; font-weight: 600; margin-right: .4rem; }
+h4 { font-size: .875rem; color: var(--faint); margin: .9rem 0 .25rem; font-weight: 400; max-width: 46rem; }
+.status { font-variant-numeric: tabular-nums; font-weight: 650; color: var(--text); margin-right: .5rem; }
 .must { color: var(--mark); }
 
 @media (min-width: 900px) {
