@@ -35,7 +35,13 @@ async function compare(atOnce: number, rounds: number): Promise<Row> {
   }
   await broker.close();
   place.remove();
-  return { name: `core, synced, batches of 100 × 1 KiB, ${atOnce} at once`, unit: 'MiB/s', ours, base: { name: 'append + sync', values: base }, goal: { ratio: 0.7 } };
+  return {
+    name: `core, synced, batches of 100 × 1 KiB, ${atOnce} at once`,
+    unit: 'MiB/s',
+    ours,
+    base: { name: 'append + sync', values: base },
+    goal: { ratio: 0.7 },
+  };
 }
 
 /** Appends all batches to a new file, in as many groups as there were syncs, each group written and synced. */

@@ -24,7 +24,13 @@ export async function run(): Promise<Row[]> {
   place.remove();
   const base = { name: 'no station', values: [none.started] };
   return [
-    { name: '10,000 idle stations with a group each: memory (RSS) after a start', unit: 'MiB', ours: [started], base, goal: { atMost: 200 } },
+    {
+      name: '10,000 idle stations with a group each: memory (RSS) after a start',
+      unit: 'MiB',
+      ours: [started],
+      base,
+      goal: { atMost: 200 },
+    },
     { name: '… when each has been asked for', unit: 'MiB', ours: [asked], base, goal: { atMost: 200 } },
   ];
 }

@@ -5,7 +5,8 @@
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import { json, type Row, table } from './report.ts';
+import type { Row } from './report.ts';
+import { json, table } from './report.ts';
 
 const BENCHES = ['core', 'stations', 'rest', 'opening', 'idle'] as const;
 const { values } = parseArgs({ options: { only: { type: 'string' }, rounds: { type: 'string', default: '5' }, json: { type: 'string' } } });

@@ -1,8 +1,8 @@
 /** Opening a folder of 2 GiB: how long it takes until the first answer, and what it takes in memory beside an empty one. */
 import { join } from 'node:path';
+import { inChild } from './child.ts';
 import { batchOf, brokerOn, folder, inFlight } from './place.ts';
 import type { Row } from './report.ts';
-import { inChild } from './child.ts';
 
 const BYTES = 2 * 2 ** 30;
 

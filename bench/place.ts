@@ -6,7 +6,8 @@ import { MemoryVolume } from '../src/adapters/memory/volume.ts';
 import { nodeFiles } from '../src/adapters/node/files.ts';
 import { nodeClock, nodeRandom, nodeTimers } from '../src/adapters/node/timers.ts';
 import { BatchBuilder } from '../src/core/batch/build.ts';
-import { type Broker, openBroker } from '../src/core/broker.ts';
+import type { Broker } from '../src/core/broker.ts';
+import { openBroker } from '../src/core/broker.ts';
 import type { Journal } from '../src/core/ports.ts';
 import { LogVolume } from '../src/core/volume/log.ts';
 
@@ -46,7 +47,9 @@ export async function seconds(run: () => Promise<void>): Promise<number> {
 /** Calls `run` `total` times, `atOnce` of them at a time. */
 export async function inFlight(total: number, atOnce: number, run: (i: number) => Promise<unknown>): Promise<void> {
   let next = 0;
-  await Promise.all(Array.from({ length: atOnce }, async () => {
-    while (next < total) await run(next++);
-  }));
+  await Promise.all(
+    Array.from({ length: atOnce }, async () => {
+      while (next < total) await run(next++);
+    }),
+  );
 }

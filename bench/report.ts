@@ -36,8 +36,12 @@ export function isReached(row: Row): boolean | undefined {
 export function table(rows: readonly Row[]): string {
   const lines = rows.map((row) => {
     const { base, goal } = row;
-    const wanted = goal?.ratio !== undefined ? `≥ ${percent(goal.ratio)}` : goal?.atMost !== undefined ? `≤ ${amount(goal.atMost)} ${row.unit}` : '';
-    const ratio = base === undefined ? '' : `${percent(median(ratios(row)))} [${percent(Math.min(...ratios(row)))}–${percent(Math.max(...ratios(row)))}]`;
+    const wanted =
+      goal?.ratio !== undefined ? `≥ ${percent(goal.ratio)}` : goal?.atMost !== undefined ? `≤ ${amount(goal.atMost)} ${row.unit}` : '';
+    const ratio =
+      base === undefined
+        ? ''
+        : `${percent(median(ratios(row)))} [${percent(Math.min(...ratios(row)))}–${percent(Math.max(...ratios(row)))}]`;
     return `| ${row.name} | ${spread(row.ours)} ${row.unit} | ${base === undefined ? '' : `${base.name}: ${spread(base.values)}`} | ${ratio} | ${wanted}${isReached(row) === false ? ' (not reached)' : ''} |`;
   });
   return ['| what | Wayside | baseline in the same run | ratio | goal |', '| --- | --- | --- | --- | --- |', ...lines].join('\n');
@@ -45,12 +49,19 @@ export function table(rows: readonly Row[]): string {
 
 /** For machines: all rounds, and what they were measured on. */
 export function json(rows: readonly Row[]): string {
-  const machine = { node: process.version, platform: `${process.platform} ${process.arch}`, cpus: cpus().length, cpu: cpus()[0]?.model ?? 'unknown' };
+  const machine = {
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+    cpus: cpus().length,
+    cpu: cpus()[0]?.model ?? 'unknown',
+  };
   return `${JSON.stringify({ measuredAt: new Date().toISOString(), machine, rows: rows.map((row) => ({ ...row, ratios: ratios(row), reached: isReached(row) })) }, null, 2)}\n`;
 }
 
 function spread(values: readonly number[]): string {
-  return values.length === 1 ? amount(values[0]!) : `${amount(median(values))} [${amount(Math.min(...values))}–${amount(Math.max(...values))}]`;
+  return values.length === 1
+    ? amount(values[0]!)
+    : `${amount(median(values))} [${amount(Math.min(...values))}–${amount(Math.max(...values))}]`;
 }
 
 function amount(value: number): string {

@@ -27,7 +27,10 @@ export async function run(rounds: number): Promise<Row[]> {
       base.push(bareRate);
     }
     rows.push({
-      name: `REST, one message of 128 B a request, ${durability}, 32 connections`, unit: 'requests/s', ours, base: { name: 'bare Hono route', values: base },
+      name: `REST, one message of 128 B a request, ${durability}, 32 connections`,
+      unit: 'requests/s',
+      ours,
+      base: { name: 'bare Hono route', values: base },
       ...(durability === 'buffered' && { goal: { ratio: 0.6 } }),
     });
   }

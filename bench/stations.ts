@@ -26,5 +26,13 @@ export async function run(rounds: number): Promise<Row[]> {
   }
   await broker.close();
   place.remove();
-  return [{ name: '1,000 stations in turn, synced, batches of 10 × 1 KiB, 32 at once', unit: 'MiB/s', ours, base: { name: 'one station', values: base }, goal: { ratio: 0.5 } }];
+  return [
+    {
+      name: '1,000 stations in turn, synced, batches of 10 × 1 KiB, 32 at once',
+      unit: 'MiB/s',
+      ours,
+      base: { name: 'one station', values: base },
+      goal: { ratio: 0.5 },
+    },
+  ];
 }

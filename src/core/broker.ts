@@ -16,17 +16,41 @@ import { Producing, slotsOf } from './broker/produce.ts';
 import { checkPartition, Reading } from './broker/read.ts';
 import { Waiting } from './broker/waiting.ts';
 import type {
-  Block, Broker, DeadLetter, DeadLetterFilter, FetchInput, FetchResult, GroupHead, GroupInfo, GroupInput, Page, PageInput, PendingInfo, Place, ProduceInput, ProduceResult,
-  ReadInput, ReadResult, ReceiptFailure, RedriveInput, SettleInput, SettleVerb, StationHead, StationInfo, StationInput,
+  Block,
+  Broker,
+  DeadLetter,
+  DeadLetterFilter,
+  FetchInput,
+  FetchResult,
+  GroupHead,
+  GroupInfo,
+  GroupInput,
+  Page,
+  PageInput,
+  PendingInfo,
+  Place,
+  ProduceInput,
+  ProduceResult,
+  ReadInput,
+  ReadResult,
+  ReceiptFailure,
+  RedriveInput,
+  SettleInput,
+  SettleVerb,
+  StationHead,
+  StationInfo,
+  StationInput,
 } from './calls.ts';
 import { Catalog } from './catalog/catalog.ts';
 import type { CatalogGroup, Command, Station } from './catalog/state.ts';
 import { Visits } from './catalog/visit.ts';
 import { checkName, groupConfig, whole } from './config.ts';
-import { WaysideError } from "./errors.ts";
-import { type Limits, makeLimits } from './limits.ts';
+import { WaysideError } from './errors.ts';
+import type { Limits } from './limits.ts';
+import { makeLimits } from './limits.ts';
 import { LEASED } from './partition/runs.ts';
-import { actorParts, type ActorKey, type Clock, type Journal, type Random, type Soon, type Timers, type Volume } from './ports.ts';
+import type { ActorKey, Clock, Journal, Random, Soon, Timers, Volume } from './ports.ts';
+import { actorParts } from './ports.ts';
 import { formatLease, formatReceipt } from './receipt.ts';
 
 export type * from './calls.ts';
@@ -74,20 +98,38 @@ class OpenBroker implements Broker {
   constructor({ volume, memory, clock, timers, random, journal, limits }: BrokerOptions) {
     this.#limits = makeLimits(limits);
     const storage = (of: Volume): Storage => ({ volume: of, gate: new Gate(of) });
-    this.#context = { limits: this.#limits, time: new Time(clock), timers, random, journal, durable: storage(volume), memory: storage(memory) };
+    this.#context = {
+      limits: this.#limits,
+      time: new Time(clock),
+      timers,
+      random,
+      journal,
+      durable: storage(volume),
+      memory: storage(memory),
+    };
     this.#members = new Members(this.#context.time);
-    [this.#catalog, this.#partitions, this.#visits, this.#waiting, this.#producing, this.#reading, this.#consuming, this.#letters] = this.#parts();
+    [this.#catalog, this.#partitions, this.#visits, this.#waiting, this.#producing, this.#reading, this.#consuming, this.#letters] =
+      this.#parts();
   }
 
   /** All that is thrown away when the storage fails. */
   #parts(): [Catalog, Partitions, Visits, Waiting, Producing, Reading, Consuming, Letters] {
     const catalog = new Catalog(this.#context);
-    const partitions = new Partitions(this.#context, (key) => this.#openSleeper(key), (station) => catalog.state.byId.get(station.id) === station);
+    const partitions = new Partitions(
+      this.#context,
+      (key) => this.#openSleeper(key),
+      (station) => catalog.state.byId.get(station.id) === station,
+    );
     const waiting = new Waiting(this.#context.timers, this.#limits.waitersMax);
     return [
-      catalog, partitions, new Visits(catalog, partitions), waiting,
-      new Producing(partitions, this.#limits), new Reading(partitions, this.#limits, waiting),
-      new Consuming(partitions, this.#limits, waiting, this.#members), new Letters(partitions, this.#limits),
+      catalog,
+      partitions,
+      new Visits(catalog, partitions),
+      waiting,
+      new Producing(partitions, this.#limits),
+      new Reading(partitions, this.#limits, waiting),
+      new Consuming(partitions, this.#limits, waiting, this.#members),
+      new Letters(partitions, this.#limits),
     ];
   }
 
@@ -139,7 +181,9 @@ class OpenBroker implements Broker {
     const [, id, partition] = actorParts(key);
     const station = this.#catalog.state.byId.get(id);
     if (station === undefined || this.#refusing !== undefined) return;
-    this.#inBackground(`open ${key}`, async () => { await this.#partitions.of(station, partition); });
+    this.#inBackground(`open ${key}`, async () => {
+      await this.#partitions.of(station, partition);
+    });
   }
 
   /** The volume would like to drop a segment. */
@@ -152,7 +196,9 @@ class OpenBroker implements Broker {
   }
 
   #inBackground(what: string, run: () => Promise<void>): void {
-    run().catch((error: unknown) => this.#context.journal.error(`Could not ${what}: ${error instanceof Error ? error.message : String(error)}`));
+    run().catch((error: unknown) =>
+      this.#context.journal.error(`Could not ${what}: ${error instanceof Error ? error.message : String(error)}`),
+    );
   }
 
   #failed(storage: Storage, error: Error): void {
@@ -168,9 +214,12 @@ class OpenBroker implements Broker {
   }
 
   async #reopen(storage: Storage, pauseMs: number): Promise<void> {
-    await new Promise<void>((resolve) => { this.#context.timers.after(pauseMs, resolve); });
+    await new Promise<void>((resolve) => {
+      this.#context.timers.after(pauseMs, resolve);
+    });
     if (this.#closing !== undefined) return;
-    [this.#catalog, this.#partitions, this.#visits, this.#waiting, this.#producing, this.#reading, this.#consuming, this.#letters] = this.#parts();
+    [this.#catalog, this.#partitions, this.#visits, this.#waiting, this.#producing, this.#reading, this.#consuming, this.#letters] =
+      this.#parts();
     try {
       await storage.volume.reopen();
       await this.#load(false);
@@ -193,7 +242,9 @@ class OpenBroker implements Broker {
     this.#refusing ??= refusal;
     this.#waiting.close(refusal);
     // What was accepted in this turn is stored with it.
-    await new Promise<void>((resolve) => { this.#context.timers.endOfTurn(resolve); });
+    await new Promise<void>((resolve) => {
+      this.#context.timers.endOfTurn(resolve);
+    });
     if (!failed) {
       this.#partitions.settle();
       this.#catalog.log.settle();
@@ -281,7 +332,11 @@ class OpenBroker implements Broker {
     await this.#run(command);
   }
 
-  async purge(ns: string, name: string, { upTo, partition }: { upTo?: number | undefined; partition?: number | undefined }): Promise<{ purged: number }> {
+  async purge(
+    ns: string,
+    name: string,
+    { upTo, partition }: { upTo?: number | undefined; partition?: number | undefined },
+  ): Promise<{ purged: number }> {
     const station = await this.#station(ns, name);
     if (partition !== undefined) checkPartition(station, partition);
     if (upTo !== undefined) whole('upTo', upTo, 1, Number.MAX_SAFE_INTEGER);
@@ -380,7 +435,14 @@ class OpenBroker implements Broker {
         const lease = formatLease({ group: group.id, epoch: run.epoch, index: run.index }, number, secret);
         for (let sequence = run.from; sequence < run.end && items.length <= limit; sequence++) {
           if (after !== undefined && (number < after.partition || (number === after.partition && sequence <= after.sequence))) continue;
-          items.push({ partition: number, sequence, consumer: run.consumer, deliveries: run.deliveries, expiresAt: run.at, receipt: formatReceipt(number, sequence, lease) });
+          items.push({
+            partition: number,
+            sequence,
+            consumer: run.consumer,
+            deliveries: run.deliveries,
+            expiresAt: run.at,
+            receipt: formatReceipt(number, sequence, lease),
+          });
         }
       }
     }
@@ -454,6 +516,7 @@ function describeGroupHead({ name, version, createdAt, config }: CatalogGroup): 
 
 function parseSpot(text: string): { partition: number; sequence: number } {
   const [, partition, sequence] = /^(\d{1,5})\.(\d{1,16})$/.exec(text) ?? [];
-  if (sequence === undefined) throw new WaysideError('INVALID_REQUEST', 'after is none. Give the `next` of the page before.', { field: 'after' });
+  if (sequence === undefined)
+    throw new WaysideError('INVALID_REQUEST', 'after is none. Give the `next` of the page before.', { field: 'after' });
   return { partition: Number(partition), sequence: Number(sequence) };
 }

@@ -4,9 +4,11 @@
  * Holds: what comes out is complete and within its limits; a refusal names the field, the value and the range.
  * Elsewhere: the form of what comes in over the wire (protocol/), which also refuses unknown fields.
  */
-import { type GroupConfig, type GroupInput, parsePlace, type StationConfig, type StationInput } from './calls.ts';
+import type { GroupConfig, GroupInput, StationConfig, StationInput } from './calls.ts';
+import { parsePlace } from './calls.ts';
 import { WaysideError } from './errors.ts';
-import { isName, type Limits } from './limits.ts';
+import type { Limits } from './limits.ts';
+import { isName } from './limits.ts';
 
 export function stationConfig(input: StationInput, limits: Limits, strongest: StationConfig['durability']): StationConfig {
   const retention = input.retention ?? {};
@@ -24,20 +26,35 @@ export function stationConfig(input: StationInput, limits: Limits, strongest: St
     maxMessageBytes: whole('maxMessageBytes', input.maxMessageBytes ?? limits.messageBytesMax, 1, limits.messageBytesMax),
     deadLetter: { maxAgeMs: optional('deadLetter.maxAgeMs', input.deadLetter?.maxAgeMs, 1) },
   };
-  if (!['old', 'refuse'].includes(config.retention.discard)) throw bad('retention.discard', String(config.retention.discard), '"old" or "refuse"');
+  if (!['old', 'refuse'].includes(config.retention.discard))
+    throw bad('retention.discard', String(config.retention.discard), '"old" or "refuse"');
   return config;
 }
 
 /** A merge patch (RFC 7396): what is not named stays, null takes a setting back to its default. */
 export function patchedStation(config: StationConfig, patch: StationInput, limits: Limits): StationConfig {
   if (patch.partitions !== undefined && patch.partitions !== config.partitions) {
-    throw new WaysideError('INVALID_REQUEST', `The number of partitions cannot be changed in this version: the station has ${config.partitions}.`, { field: 'partitions' });
+    throw new WaysideError(
+      'INVALID_REQUEST',
+      `The number of partitions cannot be changed in this version: the station has ${config.partitions}.`,
+      { field: 'partitions' },
+    );
   }
   if (patch.durability !== undefined && patch.durability !== config.durability) {
-    throw new WaysideError('INVALID_REQUEST', `The durability of a station cannot be changed: it is ${config.durability}. Make another station.`, { field: 'durability' });
+    throw new WaysideError(
+      'INVALID_REQUEST',
+      `The durability of a station cannot be changed: it is ${config.durability}. Make another station.`,
+      { field: 'durability' },
+    );
   }
-  const merged = { ...config, ...patch, retention: { ...config.retention, ...patch.retention }, deadLetter: { ...config.deadLetter, ...patch.deadLetter } };
-  if (patch.retention === null) merged.retention = { maxAgeMs: undefined, maxMessages: undefined, maxBytes: undefined, untilAcked: undefined, discard: 'old' };
+  const merged = {
+    ...config,
+    ...patch,
+    retention: { ...config.retention, ...patch.retention },
+    deadLetter: { ...config.deadLetter, ...patch.deadLetter },
+  };
+  if (patch.retention === null)
+    merged.retention = { maxAgeMs: undefined, maxMessages: undefined, maxBytes: undefined, untilAcked: undefined, discard: 'old' };
   if (patch.deadLetter === null) merged.deadLetter = { maxAgeMs: undefined };
   return stationConfig(merged as StationInput, limits, config.durability);
 }
@@ -46,20 +63,28 @@ export function groupConfig(input: GroupInput, limits: Limits): GroupConfig {
   const startAt = input.startAt ?? 'start';
   if (parsePlace(startAt) === undefined) throw bad('startAt', String(startAt), '"start", "end", a sequence from 1, or "time:MS"');
   const order = input.order ?? 'none';
-  if (order === 'key') throw new WaysideError('INVALID_REQUEST', 'The order "key" is not available in this version. Use "none" or "partition".', { field: 'order' });
+  if (order === 'key')
+    throw new WaysideError('INVALID_REQUEST', 'The order "key" is not available in this version. Use "none" or "partition".', {
+      field: 'order',
+    });
   if (order !== 'none' && order !== 'partition') throw bad('order', String(order), '"none" or "partition"');
   return {
     startAt: String(startAt),
     order,
     leaseMs: whole('leaseMs', input.leaseMs ?? limits.leaseMsDefault, limits.leaseMsMin, limits.leaseMsMax),
     maxDeliveries: whole('maxDeliveries', input.maxDeliveries ?? limits.maxDeliveriesDefault, 1, limits.maxDeliveriesMax),
-    maxInFlight: input.maxInFlight === undefined || input.maxInFlight === null ? undefined : whole('maxInFlight', input.maxInFlight, 1, limits.maxInFlightMax),
+    maxInFlight:
+      input.maxInFlight === undefined || input.maxInFlight === null
+        ? undefined
+        : whole('maxInFlight', input.maxInFlight, 1, limits.maxInFlightMax),
   };
 }
 
 export function patchedGroup(config: GroupConfig, patch: GroupInput, limits: Limits): GroupConfig {
   if (patch.startAt !== undefined && String(patch.startAt) !== config.startAt) {
-    throw new WaysideError('INVALID_REQUEST', 'Where a group starts is settled when it is made. Use seek to move it.', { field: 'startAt' });
+    throw new WaysideError('INVALID_REQUEST', 'Where a group starts is settled when it is made. Use seek to move it.', {
+      field: 'startAt',
+    });
   }
   return groupConfig({ ...config, ...patch }, limits);
 }
@@ -71,7 +96,11 @@ export function same(a: unknown, b: unknown): boolean {
 /** @throws INVALID_NAME */
 export function checkName(what: string, name: string): void {
   if (isName(name)) return;
-  throw new WaysideError('INVALID_NAME', `The name of a ${what} has 1 to 128 of the characters a-z A-Z 0-9 . _ - and does not start with a dot.`, { field: what });
+  throw new WaysideError(
+    'INVALID_NAME',
+    `The name of a ${what} has 1 to 128 of the characters a-z A-Z 0-9 . _ - and does not start with a dot.`,
+    { field: what },
+  );
 }
 
 export function whole(field: string, value: number, min: number, max: number): number {

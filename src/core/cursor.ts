@@ -22,8 +22,13 @@ export function formatCursor({ station, partition, next }: Cursor): string {
 /** @throws INVALID_REQUEST it is none */
 export function parseCursor(text: string): Cursor {
   const [, station, scope, next] = /^c1\.([0-9a-z]{1,11})\.(all|[0-9a-z]{1,4})\.([0-9a-z]{1,11}(?:-[0-9a-z]{1,11})*)$/.exec(text) ?? [];
-  if (station === undefined || scope === undefined || next === undefined) throw new WaysideError('INVALID_REQUEST', 'The cursor is none. Give one as a read answered it.', { field: 'cursor' });
-  const cursor = { station: parseInt(station, 36), partition: scope === 'all' ? undefined : parseInt(scope, 36), next: next.split('-').map((part) => parseInt(part, 36)) };
+  if (station === undefined || scope === undefined || next === undefined)
+    throw new WaysideError('INVALID_REQUEST', 'The cursor is none. Give one as a read answered it.', { field: 'cursor' });
+  const cursor = {
+    station: parseInt(station, 36),
+    partition: scope === 'all' ? undefined : parseInt(scope, 36),
+    next: next.split('-').map((part) => parseInt(part, 36)),
+  };
   const numbers = [cursor.station, ...cursor.next];
   if (numbers.some((value) => !Number.isSafeInteger(value)) || cursor.next.some((value) => value < 1)) {
     throw new WaysideError('INVALID_REQUEST', 'The cursor is none. Give one as a read answered it.', { field: 'cursor' });

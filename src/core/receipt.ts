@@ -36,18 +36,29 @@ export function parseReceipt(text: string, secret: number): Receipt {
   const [, partition, sequence, lease] = /^(0|[1-9]\d{0,4})\.([1-9]\d{0,15})\.([a-z0-9-]{7,40})$/.exec(text) ?? [];
   const [, group, epoch, index, given] = /^([0-9a-z]{1,11})-([0-9a-z]{1,11})-([0-9a-z]{1,11})-([0-9a-z]{7})$/.exec(lease ?? '') ?? [];
   if (group === undefined || epoch === undefined || index === undefined || given === undefined) throw invalid();
-  const receipt = { partition: Number(partition), sequence: Number(sequence), group: parseInt(group, 36), epoch: parseInt(epoch, 36), index: parseInt(index, 36) };
+  const receipt = {
+    partition: Number(partition),
+    sequence: Number(sequence),
+    group: parseInt(group, 36),
+    epoch: parseInt(epoch, 36),
+    index: parseInt(index, 36),
+  };
   if (!Object.values(receipt).every(Number.isSafeInteger)) throw invalid();
   if (tag(`${group}-${epoch}-${index}`, receipt.partition, secret) !== given) throw invalid();
   return receipt;
 }
 
 function tag(body: string, partition: number, secret: number): string {
-  return xxh32(encoder.encode(`${partition}.${body}`), secret).toString(36).padStart(7, '0');
+  return xxh32(encoder.encode(`${partition}.${body}`), secret)
+    .toString(36)
+    .padStart(7, '0');
 }
 
 function invalid(): WaysideError {
-  return new WaysideError('INVALID_RECEIPT', 'The receipt is not one that this group has given out. Use the text that fetch answered, unchanged.');
+  return new WaysideError(
+    'INVALID_RECEIPT',
+    'The receipt is not one that this group has given out. Use the text that fetch answered, unchanged.',
+  );
 }
 
 /** Below zero when `a` was given out before `b`. */

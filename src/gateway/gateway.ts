@@ -106,9 +106,12 @@ function pathsOf({ where, path }: Route): string[] {
 }
 
 function nothingHere(allowed: readonly Method[], method: string, path: string): Response {
-  if (allowed.length === 0) throw new WaysideError('NOT_FOUND', `There is nothing at ${path.slice(0, 200)}. /openapi.json names every call.`);
+  if (allowed.length === 0)
+    throw new WaysideError('NOT_FOUND', `There is nothing at ${path.slice(0, 200)}. /openapi.json names every call.`);
   const names: string[] = allowed.includes('GET') ? [...allowed, 'HEAD'] : [...allowed];
-  const { status, headers, body } = problemOf(new WaysideError('METHOD_NOT_ALLOWED', `${method.slice(0, 20)} is not one of ${names.join(', ')}, which this path takes.`));
+  const { status, headers, body } = problemOf(
+    new WaysideError('METHOD_NOT_ALLOWED', `${method.slice(0, 20)} is not one of ${names.join(', ')}, which this path takes.`),
+  );
   return new Response(body, { status, headers: { ...headers, Allow: names.join(', ') } });
 }
 

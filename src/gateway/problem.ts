@@ -16,7 +16,11 @@ export interface Problem {
 
 export function problemOf(error: WaysideError): Problem {
   const { status, title, code, extra, message: detail } = error;
-  const headers: Record<string, string> = { 'Content-Type': PROBLEM_TYPE, 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' };
+  const headers: Record<string, string> = {
+    'Content-Type': PROBLEM_TYPE,
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+  };
   if (status === 401) headers['WWW-Authenticate'] = 'Bearer realm="wayside"';
   if (extra.retryAfterMs !== undefined) headers['Retry-After'] = String(Math.ceil(extra.retryAfterMs / 1000));
   return { status, headers, body: JSON.stringify({ type: `urn:wayside:problem:${code}`, title, status, detail, ...extra, code }) };

@@ -28,8 +28,14 @@ export function time() {
 /** A sequence from 1, `start`, `end`, or `time:MS`. */
 export function place() {
   return z
-    .union([whole(1), z.string().regex(/^(?:start|end|time:(?:0|[1-9]\d{0,15})|[1-9]\d{0,15})$/)], 'is none of: a sequence from 1, "start", "end", "time:MS"')
-    .meta({ description: 'A sequence from 1, `start`, `end`, or `time:MS` (the first message at or after that time).', examples: ['start', 17, 'time:1760000000000'] });
+    .union(
+      [whole(1), z.string().regex(/^(?:start|end|time:(?:0|[1-9]\d{0,15})|[1-9]\d{0,15})$/)],
+      'is none of: a sequence from 1, "start", "end", "time:MS"',
+    )
+    .meta({
+      description: 'A sequence from 1, `start`, `end`, or `time:MS` (the first message at or after that time).',
+      examples: ['start', 17, 'time:1760000000000'],
+    });
 }
 
 export function page<T extends z.ZodType>(item: T) {

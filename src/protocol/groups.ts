@@ -7,8 +7,12 @@ import * as fields from './fields.ts';
 
 export function groupSchemas(limits: Limits) {
   const order = z.enum(['none', 'key', 'partition']).describe('`key`: one message of a key at a time. `partition`: one lease at a time.');
-  const leaseMs = fields.whole(limits.leaseMsMin, limits.leaseMsMax).describe(`How long a delivered message is kept from others; ${limits.leaseMsDefault} unless said.`);
-  const maxDeliveries = fields.whole(1, limits.maxDeliveriesMax).describe(`After so many deliveries a message is a dead letter; ${limits.maxDeliveriesDefault} unless said.`);
+  const leaseMs = fields
+    .whole(limits.leaseMsMin, limits.leaseMsMax)
+    .describe(`How long a delivered message is kept from others; ${limits.leaseMsDefault} unless said.`);
+  const maxDeliveries = fields
+    .whole(1, limits.maxDeliveriesMax)
+    .describe(`After so many deliveries a message is a dead letter; ${limits.maxDeliveriesDefault} unless said.`);
   const maxInFlight = fields.whole(1, limits.maxInFlightMax).describe('Messages that are out at once, in each partition.');
   const consumer = fields.name('consumer');
   const waitMs = fields.whole(0, limits.waitMsMax).describe('How long to wait for a message.');
@@ -42,7 +46,7 @@ export function groupSchemas(limits: Limits) {
   const settle = {
     ack: z.strictObject({ receipts }),
     nack: z.strictObject({ receipts, delayMs, reason }),
-    extend: z.strictObject({ receipts, leaseMs: leaseMs.optional().describe('Counted from now; the group\'s unless said.') }),
+    extend: z.strictObject({ receipts, leaseMs: leaseMs.optional().describe("Counted from now; the group's unless said.") }),
     reject: z.strictObject({ receipts, reason }),
   };
   const seek = z.strictObject({ to: fields.place(), partition: fields.whole(0).optional().describe('All partitions unless said.') });

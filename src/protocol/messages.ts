@@ -10,7 +10,9 @@ import * as fields from './fields.ts';
 
 export function messageSchemas(limits: Limits) {
   const headers = z.record(z.string(), z.string()).describe(`Names and values; ${limits.headerBytesMax} bytes in all.`);
-  const durability = z.enum(['memory', 'buffered', 'local', 'synced', 'replicated']).describe('What really happened, never less than the station asks for.');
+  const durability = z
+    .enum(['memory', 'buffered', 'local', 'synced', 'replicated'])
+    .describe('What really happened, never less than the station asks for.');
   const partition = fields.whole(0);
   const sequence = fields.whole(1);
 
@@ -20,7 +22,7 @@ export function messageSchemas(limits: Limits) {
       text: z.string().optional().describe('Implies `text/plain`.'),
       base64: z.base64().optional().describe('Any bytes.'),
       key: z.string().optional().describe('Decides the partition, and the order within it.'),
-      id: z.string().optional().describe('Stored once within the station\'s `dedupWindowMs`.'),
+      id: z.string().optional().describe("Stored once within the station's `dedupWindowMs`."),
       headers: headers.optional(),
       contentType: z.string().optional(),
       delayMs: fields.whole(0, limits.delayMsMax).optional().describe('Above 0: not available in this version.'),
@@ -33,9 +35,13 @@ export function messageSchemas(limits: Limits) {
   });
 
   const produced = z.object({ partition, sequence, duplicate: z.boolean(), durability });
-  const results = z.object({ results: z.array(z.union([produced, z.object({ code: z.string(), detail: z.string() })])).describe('In the order sent.') });
+  const results = z.object({
+    results: z.array(z.union([produced, z.object({ code: z.string(), detail: z.string() })])).describe('In the order sent.'),
+  });
   const recordsResult = z.object({
-    ranges: z.array(z.tuple([partition, sequence, fields.whole(1)])).describe('`[partition, first, count]`, by partition, then in the order sent.'),
+    ranges: z
+      .array(z.tuple([partition, sequence, fields.whole(1)]))
+      .describe('`[partition, first, count]`, by partition, then in the order sent.'),
     duplicates: z.array(z.tuple([fields.whole(0), partition, sequence])).describe('`[index, partition, sequence of the first one]`.'),
     scheduled: z.array(z.unknown()).describe('Empty in this version.'),
     errors: z.array(z.tuple([fields.whole(0), z.string()])).describe('`[index, code]`.'),

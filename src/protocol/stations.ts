@@ -14,7 +14,9 @@ export function stationSchemas(limits: Limits, runtime: Runtime) {
   const asked = runtime === 'browser' ? (['synced', 'local', 'buffered', 'memory'] as const) : (['synced', 'buffered', 'memory'] as const);
   const durability = z.enum(asked).describe('What an answer waits for at least. The strongest that the host gives unless said.');
   const partitions = fields.whole(1, limits.partitionsMax).describe('1 unless said; cannot be changed in this version.');
-  const dedupWindowMs = fields.whole(0, limits.dedupWindowMsMax).describe(`How long ids are remembered; ${limits.dedupWindowMsDefault} unless said.`);
+  const dedupWindowMs = fields
+    .whole(0, limits.dedupWindowMsMax)
+    .describe(`How long ids are remembered; ${limits.dedupWindowMsDefault} unless said.`);
   const maxMessageBytes = fields.whole(1, limits.messageBytesMax).describe('Payload bytes of one message.');
   const maxAgeMs = fields.whole(1).describe('Milliseconds since a message got its sequence.');
   const retention = {
@@ -22,7 +24,9 @@ export function stationSchemas(limits: Limits, runtime: Runtime) {
     maxMessages: fields.whole(1).describe('In each partition.'),
     maxBytes: fields.whole(1).describe('Record bytes, in each partition.'),
     untilAcked: z.boolean().describe('A message goes when every group has acked it.'),
-    discard: z.enum(['old', 'refuse']).describe('What gives way when there is no room: the oldest (`old`, the default), or the new message (429).'),
+    discard: z
+      .enum(['old', 'refuse'])
+      .describe('What gives way when there is no room: the oldest (`old`, the default), or the new message (429).'),
   };
 
   const input = z.strictObject({

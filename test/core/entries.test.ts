@@ -8,8 +8,10 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { BatchBuilder } from '../../src/core/batch/build.ts';
 import { crc32c } from '../../src/core/crc32c.ts';
-import { type Codec, decode, encode } from '../../src/core/entry/codec.ts';
-import { KIND, type Kind, kindOf } from '../../src/core/entry/kinds.ts';
+import type { Codec } from '../../src/core/entry/codec.ts';
+import { decode, encode } from '../../src/core/entry/codec.ts';
+import type { Kind } from '../../src/core/entry/kinds.ts';
+import { KIND, kindOf } from '../../src/core/entry/kinds.ts';
 import { carriedBody, producedBody, producedByMeta, readCarried, recordsEnd } from '../../src/core/entry/produce.ts';
 import { WaysideError } from '../../src/core/errors.ts';
 
@@ -23,7 +25,10 @@ const config = {
   deadLetter: { maxAgeMs: undefined },
 };
 const group = { startAt: 'time:1700000000000', order: 'partition', leaseMs: 30_000, maxDeliveries: 5, maxInFlight: undefined };
-const ranges = [{ from: 1, count: 3 }, { from: 2 ** 40, count: 1 }];
+const ranges = [
+  { from: 1, count: 3 },
+  { from: 2 ** 40, count: 1 },
+];
 const letters = [{ sequence: 7, died: 300 }];
 
 /** A value of each kind that is not a record batch, with every optional field once there and once not. */
@@ -34,7 +39,15 @@ const SAMPLES: Partial<Record<keyof typeof KIND, unknown>> = {
   groupChanged: { command: 12, group: 5, config: group },
   groupRemoved: { command: 13, group: 5 },
   sought: { command: 14, group: 5, at: 4 },
-  leased: { group: 5, consumer: 'c1', expires: 1_700_000_030_000, runs: [{ from: 1, count: 100, deliveries: 1 }, { from: 200, count: 1, deliveries: 3 }] },
+  leased: {
+    group: 5,
+    consumer: 'c1',
+    expires: 1_700_000_030_000,
+    runs: [
+      { from: 1, count: 100, deliveries: 1 },
+      { from: 200, count: 1, deliveries: 3 },
+    ],
+  },
   acked: { group: 5, ranges },
   returned: { group: 5, why: 'expired', due: 0, ranges },
   extended: { group: 5, expires: 1_700_000_060_000, ranges },
@@ -87,7 +100,9 @@ function join(parts: readonly Uint8Array[]): Uint8Array {
 const all = Object.entries(KIND) as [string, Kind<unknown>][];
 
 describe('golden bytes', () => {
-  const written = Object.fromEntries(all.map(([name, kind]) => [`${kind.id} ${name} v${kind.version}`, Buffer.from(sampleBytes(name, kind)).toString('hex')]));
+  const written = Object.fromEntries(
+    all.map(([name, kind]) => [`${kind.id} ${name} v${kind.version}`, Buffer.from(sampleBytes(name, kind)).toString('hex')]),
+  );
   if (process.env['WAYSIDE_GOLDEN'] === 'write') writeFileSync(FILE, `${JSON.stringify(written, null, 2)}\n`);
   const golden = JSON.parse(readFileSync(FILE, 'utf8')) as Record<string, string>;
 
@@ -111,13 +126,21 @@ test('the CRC of a body is that of its parts, though the batch is not hashed aga
 });
 
 test('an unknown kind or version refuses to be read', () => {
-  for (const [id, version] of [[0, 1], [40, 1], [255, 1], [1, 2], [9, 0]] as const) {
+  for (const [id, version] of [
+    [0, 1],
+    [40, 1],
+    [255, 1],
+    [1, 2],
+    [9, 0],
+  ] as const) {
     expect(() => kindOf(id, version)).toThrow(expect.objectContaining({ code: 'UNAVAILABLE' }) as Error);
   }
 });
 
 test('damaged bytes are CORRUPTION or another value, never another error', () => {
-  const samples = all.filter(([name]) => !BATCHES.has(name)).map(([name, kind]) => ({ codec: kind.codec as Codec<unknown>, bytes: sampleBytes(name, kind) }));
+  const samples = all
+    .filter(([name]) => !BATCHES.has(name))
+    .map(([name, kind]) => ({ codec: kind.codec as Codec<unknown>, bytes: sampleBytes(name, kind) }));
   fc.assert(
     fc.property(fc.constantFrom(...samples), fc.nat(), fc.nat(7), fc.nat(), (sample, at, bit, cut) => {
       const bytes = sample.bytes.slice(0, 1 + (cut % sample.bytes.length));

@@ -1,7 +1,8 @@
 /** Runs against the plainest model there is: a table with a row a message. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ACKED, ackedRun, LEASED, RETURNED, type Run, Runs } from '../../src/core/partition/runs.ts';
+import type { Run } from '../../src/core/partition/runs.ts';
+import { ACKED, ackedRun, LEASED, RETURNED, Runs } from '../../src/core/partition/runs.ts';
 
 type Row = Omit<Run, 'from' | 'end' | 'since' | 'rests'>;
 
@@ -64,7 +65,14 @@ function check(runs: Runs, table: ReadonlyMap<number, Row>, next: number): void 
     const held = runs.at(sequence);
     const wanted = table.get(sequence);
     if (wanted === undefined || wanted.state === ACKED) expect(held?.state ?? ACKED).toBe(ACKED);
-    else expect({ state: held?.state, at: held?.at, consumer: held?.consumer, index: held?.index, pinned: held?.pinned }).toEqual({ state: wanted.state, at: wanted.at, consumer: wanted.consumer, index: wanted.index, pinned: wanted.pinned });
+    else
+      expect({ state: held?.state, at: held?.at, consumer: held?.consumer, index: held?.index, pinned: held?.pinned }).toEqual({
+        state: wanted.state,
+        at: wanted.at,
+        consumer: wanted.consumer,
+        index: wanted.index,
+        pinned: wanted.pinned,
+      });
   }
   const living = [...table].filter(([sequence]) => sequence < next).map(([, value]) => value);
   expect(runs.inFlight).toBe(living.filter(({ state }) => state === LEASED).length);

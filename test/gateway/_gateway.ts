@@ -27,19 +27,41 @@ afterAll(async () => {
   await Promise.all(running.splice(0).map((broker) => broker.close()));
 });
 
-export async function openGateway(options: Partial<GatewayOptions> & { limits?: Partial<Limits> } = {}, wrap = (broker: Broker) => broker): Promise<Gateway> {
+export async function openGateway(
+  options: Partial<Omit<GatewayOptions, 'limits'>> & { limits?: Partial<Limits> } = {},
+  wrap = (broker: Broker) => broker,
+): Promise<Gateway> {
   const errors: string[] = [];
   const journal = { info: () => undefined, warn: () => undefined, error: (text: string) => void errors.push(text) };
   const timers = nodeTimers();
   const random = nodeRandom();
   const clock = nodeClock;
-  const broker = wrap(await openBroker({ volume: new MemoryVolume(timers), memory: new MemoryVolume(timers), clock, timers, random, journal, limits: options.limits ?? {} }));
+  const broker = wrap(
+    await openBroker({
+      volume: new MemoryVolume(timers),
+      memory: new MemoryVolume(timers),
+      clock,
+      timers,
+      random,
+      journal,
+      limits: options.limits ?? {},
+    }),
+  );
   running.push(broker);
-  const app = createGateway(broker, { runtime: 'node', version: '9.8.7', clock, random, journal, ...options, limits: makeLimits(options.limits) });
+  const app = createGateway(broker, {
+    runtime: 'node',
+    version: '9.8.7',
+    clock,
+    random,
+    journal,
+    ...options,
+    limits: makeLimits(options.limits),
+  });
   const call = async (method: string, path: string, init: RequestInit = {}) => app.request(`http://localhost${path}`, { method, ...init });
   let made = 0;
   const send: Gateway['send'] = (method, path, body, headers = {}) => {
-    if (body === undefined || typeof body === 'string' || body instanceof Uint8Array) return call(method, path, { body: (body ?? null) as BodyInit | null, headers });
+    if (body === undefined || typeof body === 'string' || body instanceof Uint8Array)
+      return call(method, path, { body: (body ?? null) as string | Uint8Array<ArrayBuffer> | null, headers });
     return call(method, path, { body: JSON.stringify(body), headers: { 'content-type': 'application/json', ...headers } });
   };
   const station = async (config: unknown = {}) => {
@@ -55,8 +77,15 @@ export async function openGateway(options: Partial<GatewayOptions> & { limits?: 
 export async function problem(answer: Response | Promise<Response>, status: number, code: string): Promise<Record<string, unknown>> {
   const response = await answer;
   const body = (await response.json()) as Record<string, unknown>;
-  const form = { type: response.headers.get('content-type'), status: response.status, code: body.code, inside: body.status, uri: body.type };
+  const form = {
+    type: response.headers.get('content-type'),
+    status: response.status,
+    code: body.code,
+    inside: body.status,
+    uri: body.type,
+  };
   const wanted = { type: 'application/problem+json', status, code, inside: status, uri: `urn:wayside:problem:${code}` };
-  if (JSON.stringify(form) !== JSON.stringify(wanted)) throw new Error(`expected ${JSON.stringify(wanted)}, got ${JSON.stringify(form)}: ${JSON.stringify(body)}`);
+  if (JSON.stringify(form) !== JSON.stringify(wanted))
+    throw new Error(`expected ${JSON.stringify(wanted)}, got ${JSON.stringify(form)}: ${JSON.stringify(body)}`);
   return body;
 }

@@ -21,7 +21,13 @@ const textOf = (bytes: Uint8Array) => new TextDecoder('utf-8', { ignoreBOM: true
 
 interface Taken {
   readonly atomic: boolean;
-  readonly messages: { key: string | undefined; id: string | undefined; contentType: string | undefined; headers: [string, string][] | undefined; payload: string }[];
+  readonly messages: {
+    key: string | undefined;
+    id: string | undefined;
+    contentType: string | undefined;
+    headers: [string, string][] | undefined;
+    payload: string;
+  }[];
 }
 
 /** What a body becomes, read back from the records. */
@@ -51,7 +57,20 @@ const refusal = (run: () => unknown) => {
 
 describe('a JSON batch', () => {
   it('keeps each payload byte for byte, whatever surrounds it', () => {
-    const payloads = ['9007199254740993', '-0', '1.0', '1E400', '{"a":1,"a":2}', '{ "b" : [ 1 , 2 ] }', '"\\u00e9\\ud83d"', '{"__proto__":{"x":1}}', 'null', '""', '"}],"', '[[],{},"\\\\"]'];
+    const payloads = [
+      '9007199254740993',
+      '-0',
+      '1.0',
+      '1E400',
+      '{"a":1,"a":2}',
+      '{ "b" : [ 1 , 2 ] }',
+      '"\\u00e9\\ud83d"',
+      '{"__proto__":{"x":1}}',
+      'null',
+      '""',
+      '"}],"',
+      '[[],{},"\\\\"]',
+    ];
     const body = ` {\n"messages" : [${payloads.map((payload, i) => `{ "key" : "k${i}" , "payload" :\t${payload}\n}`).join(' , ')}] , "atomic":true } `;
     const { messages, atomic } = json(body);
     expect(messages.map((message) => message.payload)).toEqual(payloads);
@@ -71,9 +90,20 @@ describe('a JSON batch', () => {
   });
 
   it('texts, names and values are what JSON.parse makes of them', () => {
-    const body = '{"messages":[{"\\u0074ext":"a\\n\\u00fc\\ud83d\\ude80\\/","key":"\\"","headers":{"__proto__":"x","a\\tb":"","constructor":"y"},"id":""}]}';
+    const body =
+      '{"messages":[{"\\u0074ext":"a\\n\\u00fc\\ud83d\\ude80\\/","key":"\\"","headers":{"__proto__":"x","a\\tb":"","constructor":"y"},"id":""}]}';
     expect(json(body).messages).toEqual([
-      { key: '"', id: '', contentType: 'text/plain', headers: [['__proto__', 'x'], ['a\tb', ''], ['constructor', 'y']], payload: 'a\nü🚀/' },
+      {
+        key: '"',
+        id: '',
+        contentType: 'text/plain',
+        headers: [
+          ['__proto__', 'x'],
+          ['a\tb', ''],
+          ['constructor', 'y'],
+        ],
+        payload: 'a\nü🚀/',
+      },
     ]);
   });
 
@@ -98,8 +128,24 @@ describe('a JSON batch', () => {
       ['[]', { index: 1 }],
       ['{"payload":01}', { index: 1 }],
     ];
-    for (const [message, extra] of cases) expect(refusal(() => json(`{"messages":[{"text":"fine"},${message}]}`)), message).toEqual({ code: 'INVALID_REQUEST', ...extra });
-    for (const body of ['', '{', '[]', 'null', '{}', '{"messages":[]}{}', '{"messages":"a"}', '{"messages":[],"messages":[]}', '{"messages":[],"atomic":1}', '\ufeff{"messages":[]}', '{"messages":[{"text":"a"},]}']) {
+    for (const [message, extra] of cases)
+      expect(
+        refusal(() => json(`{"messages":[{"text":"fine"},${message}]}`)),
+        message,
+      ).toEqual({ code: 'INVALID_REQUEST', ...extra });
+    for (const body of [
+      '',
+      '{',
+      '[]',
+      'null',
+      '{}',
+      '{"messages":[]}{}',
+      '{"messages":"a"}',
+      '{"messages":[],"messages":[]}',
+      '{"messages":[],"atomic":1}',
+      '\ufeff{"messages":[]}',
+      '{"messages":[{"text":"a"},]}',
+    ]) {
       expect(refusal(() => json(body))?.code, body).toBe('INVALID_REQUEST');
     }
     expect(refusal(() => json(`{"messages":[${Array(10_001).fill('{"text":""}').join(',')}]}`))?.code).toBe('BATCH_TOO_LARGE');
@@ -121,7 +167,9 @@ describe('a JSON batch', () => {
   });
 
   it('any bytes: taken or refused, never anything else', () => {
-    const letters = fc.string({ unit: fc.constantFrom(...'{}[]",:\\0 ', 'messages', '"payload":', '"text":', '{"messages":[', '\u0000', 'é') });
+    const letters = fc.string({
+      unit: fc.constantFrom(...'{}[]",:\\0 ', 'messages', '"payload":', '"text":', '{"messages":[', '\u0000', 'é'),
+    });
     fc.assert(
       fc.property(letters, (text) => {
         refusal(() => json(text));
@@ -137,7 +185,14 @@ describe('a msgpack batch', () => {
   it('becomes what the same JSON becomes', () => {
     const key = fc.string().filter((name) => name !== '__proto__' && name.isWellFormed());
     const value = fc.letrec((tie) => ({
-      any: fc.oneof({ depthSize: 'small' }, fc.constantFrom(null, true, false), fc.integer(), fc.string({ unit: 'grapheme' }), fc.array(tie('any'), { maxLength: 3 }), fc.dictionary(key, tie('any'), { maxKeys: 3 })),
+      any: fc.oneof(
+        { depthSize: 'small' },
+        fc.constantFrom(null, true, false),
+        fc.integer(),
+        fc.string({ unit: 'grapheme' }),
+        fc.array(tie('any'), { maxLength: 3 }),
+        fc.dictionary(key, tie('any'), { maxKeys: 3 }),
+      ),
     })).any;
     fc.assert(
       fc.property(fc.array(value, { minLength: 1, maxLength: 3 }), fc.string({ unit: 'grapheme' }), (values, id) => {
@@ -150,18 +205,36 @@ describe('a msgpack batch', () => {
   });
 
   it('keeps 64-bit numbers, and bytes as bytes', () => {
-    const { messages } = read(encode({ messages: [{ payload: { n: 2n ** 63n, m: -(2n ** 63n) } }, { payload: bytesOf('raw') }] }, { useBigInt64: true }));
-    expect(messages.map(({ payload, contentType }) => [payload, contentType])).toEqual([['{"n":9223372036854775808,"m":-9223372036854775808}', 'application/json'], ['raw', undefined]]);
+    const { messages } = read(
+      encode({ messages: [{ payload: { n: 2n ** 63n, m: -(2n ** 63n) } }, { payload: bytesOf('raw') }] }, { useBigInt64: true }),
+    );
+    expect(messages.map(({ payload, contentType }) => [payload, contentType])).toEqual([
+      ['{"n":9223372036854775808,"m":-9223372036854775808}', 'application/json'],
+      ['raw', undefined],
+    ]);
   });
 
   it('what JSON has no word for is refused', () => {
-    for (const payload of [Number.NaN, Number.POSITIVE_INFINITY, { a: bytesOf('x') }, new Date(0)]) expect(refusal(() => read(encode({ messages: [{ payload }] })))?.code).toBe('INVALID_REQUEST');
+    for (const payload of [Number.NaN, Number.POSITIVE_INFINITY, { a: bytesOf('x') }, new Date(0)])
+      expect(refusal(() => read(encode({ messages: [{ payload }] })))?.code).toBe('INVALID_REQUEST');
   });
 
   it('lengths that lie, cut bytes, deep nesting and texts that are no UTF-8 are found before anything is decoded', () => {
     const good = encode({ messages: [{ text: 'a' }] });
-    for (let length = 0; length < good.length; length++) expect(msgpackFault(good.slice(0, length)), `${length} bytes`).toBeTypeOf('string');
-    const bad = [[0xc1], [0xdd, 255, 255, 255, 255], [0xdf, 255, 255, 255, 255], [0xc6, 255, 255, 255, 255], [0xdb, 255, 255, 255, 255], [...good, 0], Array(100_000).fill(0x91), [0xa1, 0xff], [0xd4, 1, 1], [0xc7, 1, 1, 1]];
+    for (let length = 0; length < good.length; length++)
+      expect(msgpackFault(good.slice(0, length)), `${length} bytes`).toBeTypeOf('string');
+    const bad = [
+      [0xc1],
+      [0xdd, 255, 255, 255, 255],
+      [0xdf, 255, 255, 255, 255],
+      [0xc6, 255, 255, 255, 255],
+      [0xdb, 255, 255, 255, 255],
+      [...good, 0],
+      Array(100_000).fill(0x91),
+      [0xa1, 0xff],
+      [0xd4, 1, 1],
+      [0xc7, 1, 1, 1],
+    ];
     for (const bytes of bad) expect(msgpackFault(Uint8Array.from(bytes))).toBeTypeOf('string');
     expect(msgpackFault(good)).toBeUndefined();
   });

@@ -21,7 +21,9 @@ const parses = (text: string) => {
 };
 /** Texts that are nearly JSON: its own letters, in any order. */
 const nearly = fc.string({ unit: fc.constantFrom(...'{}[]",:\\/-+.eE0123456789truefalsn \n\t\r\u0000\u001f\u007fbu\ufeffé\u2028') });
-const spaced = fc.tuple(fc.jsonValue(), fc.constantFrom(undefined, 1, '\t', '  ')).map(([value, space]) => JSON.stringify(value, undefined, space));
+const spaced = fc
+  .tuple(fc.jsonValue(), fc.constantFrom(undefined, 1, '\t', '  '))
+  .map(([value, space]) => JSON.stringify(value, undefined, space));
 
 describe('isJson', () => {
   it('takes what JSON.stringify writes', () => {
@@ -49,13 +51,17 @@ describe('isJson', () => {
   it('reads nothing outside of its span', () => {
     const bytes = bytesOf('[1,{"a":"b"}]');
     for (let start = 0; start <= bytes.length; start++) {
-      for (let end = start; end <= bytes.length; end++) expect(isJson(bytes, start, end), `${start} to ${end}`).toBe(parses(new TextDecoder().decode(bytes.subarray(start, end))));
+      for (let end = start; end <= bytes.length; end++)
+        expect(isJson(bytes, start, end), `${start} to ${end}`).toBe(parses(new TextDecoder().decode(bytes.subarray(start, end))));
     }
   });
 
   it(`takes a depth of ${DEPTH_MAX} and no more, and does not mind 1,000,000`, () => {
     const nested = (depth: number, open: string, close: string) => open.repeat(depth) + (open === '[' ? '' : '1') + close.repeat(depth);
-    for (const [open, close] of [['[', ']'], ['{"a":', '}']] as const) {
+    for (const [open, close] of [
+      ['[', ']'],
+      ['{"a":', '}'],
+    ] as const) {
       expect(judge(nested(DEPTH_MAX, open, close))).toBe(true);
       expect(judge(nested(DEPTH_MAX + 2, open, close))).toBe(false);
       expect(judge(nested(1_000_000, open, close))).toBe(false);
@@ -97,7 +103,8 @@ describe('base64', () => {
   });
 
   it('takes one text for each bytes: no white space, no other alphabet, no bits left over, all padding', () => {
-    for (const text of ['A', 'AA', 'AAA', 'AB==', 'AAB=', 'A===', '====', 'AA=A', 'AA A', 'AA-_', 'AAAA=', '%%%', 'é===', 'AAAA\n']) expect(fromBase64(text), text).toBeUndefined();
+    for (const text of ['A', 'AA', 'AAA', 'AB==', 'AAB=', 'A===', '====', 'AA=A', 'AA A', 'AA-_', 'AAAA=', '%%%', 'é===', 'AAAA\n'])
+      expect(fromBase64(text), text).toBeUndefined();
     fc.assert(
       fc.property(fc.string({ unit: fc.constantFrom(...'ABCz09+/=- '), maxLength: 12 }), (text) => {
         const bytes = fromBase64(text);
@@ -109,8 +116,25 @@ describe('base64', () => {
 
 it('a JSON content type is one with or without parameters, in any case, and nothing else', () => {
   const is = (text: string) => isJsonType(bytesOf(text), 0, bytesOf(text).length);
-  for (const type of ['application/json', 'Application/JSON', ' application/json ; charset=utf-8', 'text/json', 'application/vnd.odd+json;v=1', 'a/b+JSON']) expect(is(type), type).toBe(true);
-  for (const type of ['', 'text/plain', 'application/jsonl', 'xapplication/json', '+json', 'application/json5', 'text/plain; a=application/json']) expect(is(type), type).toBe(false);
+  for (const type of [
+    'application/json',
+    'Application/JSON',
+    ' application/json ; charset=utf-8',
+    'text/json',
+    'application/vnd.odd+json;v=1',
+    'a/b+JSON',
+  ])
+    expect(is(type), type).toBe(true);
+  for (const type of [
+    '',
+    'text/plain',
+    'application/jsonl',
+    'xapplication/json',
+    '+json',
+    'application/json5',
+    'text/plain; a=application/json',
+  ])
+    expect(is(type), type).toBe(false);
 });
 
 it('isUtf8 and the strict decoder agree, since the scanners rely on it', () => {

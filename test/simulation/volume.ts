@@ -253,6 +253,8 @@ class Campaign implements VolumeListener {
     });
     // Half of the lives that end at a call do so early, while the volume opens.
     if (end.endsWith('at a call')) files.lastCall = this.#chance.between(1, this.#chance.pick([20, 20, 200, 1000]));
+    // What an opening reads wrong at the very end of the log looks like a torn tail: no log can tell.
+    files.odds.flippedRead = 0;
     const volume = new LogVolume({
       files: this.#wrap(files),
       clock: process,
@@ -304,6 +306,7 @@ class Campaign implements VolumeListener {
     if (life.ready) this.#floor = this.#synced;
     life.failure = undefined;
     life.ready = false;
+    life.files.odds.flippedRead = 0;
     const opened = await this.#outcome(life, life.volume.reopen());
     if (opened === undefined) return false;
     if ('error' in opened) {
@@ -363,6 +366,7 @@ class Campaign implements VolumeListener {
       this.#written = 0;
       this.#floor = 0;
       life.ready = true;
+      life.files.odds.flippedRead = this.#profile.odds.flippedRead;
       return true;
     }
     throw new Violation(`${wrong} (${candidates[0]?.count} ${of})`);

@@ -135,8 +135,9 @@ export class MemoryVolume implements Volume {
   }
 
   async close(): Promise<void> {
-    this.#tell();
     this.#open = false;
+    await new Promise<void>((resolve) => this.#timers.endOfTurn(resolve));
+    this.#tell();
   }
 
   #check(): void {
@@ -144,7 +145,7 @@ export class MemoryVolume implements Volume {
   }
 
   #tell(): void {
-    if (this.#told || !this.#open) return;
+    if (this.#told) return;
     this.#told = true;
     this.written = this.#position;
     this.synced = this.#position;

@@ -1,10 +1,8 @@
 /**
  * A broker in this process, on a folder, served over HTTP: wires the ports of Node to it, and holds nothing of its own.
  */
-import { nodeFiles } from './files.ts';
-import { stderrJournal } from './journal.ts';
-import { startServer } from './server.ts';
-import { nodeClock, nodeRandom, nodeTimers } from './timers.ts';
+
+import about from '../../../package.json' with { type: 'json' };
 import { openBroker } from '../../core/broker.ts';
 import { WaysideError } from '../../core/errors.ts';
 import type { Limits } from '../../core/limits.ts';
@@ -14,7 +12,10 @@ import { LogVolume } from '../../core/volume/log.ts';
 import { createGateway } from '../../gateway/gateway.ts';
 import { problemOf } from '../../gateway/problem.ts';
 import { MemoryVolume } from '../memory/volume.ts';
-import about from '../../../package.json' with { type: 'json' };
+import { nodeFiles } from './files.ts';
+import { stderrJournal } from './journal.ts';
+import { startServer } from './server.ts';
+import { nodeClock, nodeRandom, nodeTimers } from './timers.ts';
 
 export interface HostOptions {
   /** A folder, made if it is not there. One process at a time has it. */
@@ -42,7 +43,15 @@ export interface Host {
 const CLOSE_MS_MAX = 2_000;
 
 /** @throws what `openBroker` throws, and what listening throws; the folder is free again then */
-export async function startHost({ data, host = '127.0.0.1', port = 4300, token, corsOrigins, limits, journal = stderrJournal() }: HostOptions): Promise<Host> {
+export async function startHost({
+  data,
+  host = '127.0.0.1',
+  port = 4300,
+  token,
+  corsOrigins,
+  limits,
+  journal = stderrJournal(),
+}: HostOptions): Promise<Host> {
   const random = nodeRandom();
   const timers = nodeTimers();
   const clock = nodeClock;

@@ -30,12 +30,16 @@ function optionsFrom(env: NodeJS.ProcessEnv): HostOptions & { data: string; host
   const token = env.WAYSIDE_TOKEN || undefined;
   const port = env.PORT || '4300';
   if (!/^\d{1,5}$/.test(port) || Number(port) > 65_535) throw new Refusal(`PORT is ${quoted(port)}; it must be a number from 0 to 65535.`);
-  if (token !== undefined && !/^[\x21-\x7e]+$/.test(token)) throw new Refusal('WAYSIDE_TOKEN may hold visible ASCII characters only, no spaces: it is sent in a header.');
+  if (token !== undefined && !/^[\x21-\x7e]+$/.test(token))
+    throw new Refusal('WAYSIDE_TOKEN may hold visible ASCII characters only, no spaces: it is sent in a header.');
   if (token === undefined && !/^(localhost|127(\.\d{1,3}){3}|::1)$/.test(host)) {
-    throw new Refusal(`HOST is ${quoted(host)}, and without a token anyone who can reach it could do everything. Set WAYSIDE_TOKEN, or leave HOST at 127.0.0.1.`);
+    throw new Refusal(
+      `HOST is ${quoted(host)}, and without a token anyone who can reach it could do everything. Set WAYSIDE_TOKEN, or leave HOST at 127.0.0.1.`,
+    );
   }
   const data = resolve(env.WAYSIDE_DATA || 'data');
-  if (statSync(data, { throwIfNoEntry: false })?.isDirectory() === false) throw new Refusal(`The data folder ${shown(data)} is a file. Name a folder with WAYSIDE_DATA.`);
+  if (statSync(data, { throwIfNoEntry: false })?.isDirectory() === false)
+    throw new Refusal(`The data folder ${shown(data)} is a file. Name a folder with WAYSIDE_DATA.`);
   return { data, host, port: Number(port), token };
 }
 
@@ -44,7 +48,10 @@ function greet({ url, durability, version }: Host, { data, token }: HostOptions)
   const faint = (text: string) => styled('dim', text);
   const credential = token === undefined ? '' : ' -H "Authorization: Bearer $WAYSIDE_TOKEN"';
   const rows = [
-    ['Address', `${strong(url)}  ${faint(token === undefined ? 'this machine only, no token: every caller is root' : 'with the token of WAYSIDE_TOKEN')}`],
+    [
+      'Address',
+      `${strong(url)}  ${faint(token === undefined ? 'this machine only, no token: every caller is root' : 'with the token of WAYSIDE_TOKEN')}`,
+    ],
     ['Data', `${shown(data)}  ${faint(DURABLE[durability] ?? durability)}`],
     ['Reference', `${url}/docs`],
   ];
@@ -100,7 +107,8 @@ class Refusal extends Error {}
 function explain(error: unknown): string {
   if (error instanceof Refusal) return error.message;
   if (error instanceof WaysideError) {
-    const folder = error.code === 'STORAGE_FAILED' ? `The data folder ${shown(resolve(process.env.WAYSIDE_DATA || 'data'))} cannot be used. ` : '';
+    const folder =
+      error.code === 'STORAGE_FAILED' ? `The data folder ${shown(resolve(process.env.WAYSIDE_DATA || 'data'))} cannot be used. ` : '';
     return `${folder}${error.message} (${error.code})`;
   }
   const { code, message } = error as NodeJS.ErrnoException;

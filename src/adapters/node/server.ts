@@ -61,7 +61,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   );
   server.on('checkContinue', (incoming: IncomingMessage, outgoing) => {
     if (!(Number(incoming.headers['content-length']) > CONTINUE_BYTES_MAX)) outgoing.writeContinue();
-    answer(incoming, outgoing);
+    void answer(incoming, outgoing);
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuseConnection(options, error, socket as Socket));
 
@@ -86,7 +86,9 @@ function refuseConnection(options: ServerOptions, error: NodeJS.ErrnoException, 
   }
   const status = STATUS_BY_ERROR[error.code ?? ''] ?? 400;
   const { headers, body } = options.refusal(status);
-  const lines = Object.entries({ ...headers, 'Content-Length': Buffer.byteLength(body), Connection: 'close' }).map(([name, value]) => `${name}: ${value}\r\n`);
+  const lines = Object.entries({ ...headers, 'Content-Length': Buffer.byteLength(body), Connection: 'close' }).map(
+    ([name, value]) => `${name}: ${value}\r\n`,
+  );
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}\r\n${body}`);
 }
 

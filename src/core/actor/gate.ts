@@ -51,7 +51,11 @@ export class Gate {
 }
 
 export function storageFailed(): WaysideError {
-  return new WaysideError('STORAGE_FAILED', 'The storage failed before the outcome was certain. Send the call again with the same id: it is stored once.', { retryAfterMs: 1000 });
+  return new WaysideError(
+    'STORAGE_FAILED',
+    'The storage failed before the outcome was certain. Send the call again with the same id: it is stored once.',
+    { retryAfterMs: 1000 },
+  );
 }
 
 /** Positions nearly always come in rising order, so the place is looked for from the end. */

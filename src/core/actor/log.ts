@@ -6,7 +6,8 @@
  * Elsewhere: what entries mean (the machine), when an answer may leave (gate.ts).
  */
 import { decode, encode, number, struct } from '../entry/codec.ts';
-import { kindOf, type Kind } from '../entry/kinds.ts';
+import type { Kind } from '../entry/kinds.ts';
+import { kindOf } from '../entry/kinds.ts';
 import type { Body } from '../entry/produce.ts';
 import { WaysideError } from '../errors.ts';
 import { isPlanted } from '../faults.ts';
@@ -131,8 +132,15 @@ export class ActorLog {
         this.#lastTime = Math.max(this.#lastTime, entry.time);
         this.#count(kind, entry.bodyBytes);
         this.#machine.apply({
-          kind, index: entry.index, epoch: entry.epoch, time: entry.time, first: entry.first, count: entry.count,
-          value: isBatch ? undefined : decode(kind.codec, entry.body), body: isBatch ? entry.body : undefined, live: false,
+          kind,
+          index: entry.index,
+          epoch: entry.epoch,
+          time: entry.time,
+          first: entry.first,
+          count: entry.count,
+          value: isBatch ? undefined : decode(kind.codec, entry.body),
+          body: isBatch ? entry.body : undefined,
+          live: false,
         });
       }
     }
@@ -157,7 +165,17 @@ export class ActorLog {
     for (const { kind, value, batch } of drafts) {
       this.last++;
       const body = batch?.body.parts[0];
-      this.#machine.apply({ kind, index: this.last, epoch: this.volume.epoch, time: now, first: batch?.first ?? 0, count: batch?.count ?? 0, value, body, live: true });
+      this.#machine.apply({
+        kind,
+        index: this.last,
+        epoch: this.volume.epoch,
+        time: now,
+        first: batch?.first ?? 0,
+        count: batch?.count ?? 0,
+        value,
+        body,
+        live: true,
+      });
     }
     this.#noteDue();
     if (this.#stateBytesSinceSettled > this.#settleBytes || this.#bytesSinceSettled > SETTLE_DATA_BYTES) this.settle();
@@ -169,8 +187,17 @@ export class ActorLog {
     const bytes = body.reduce((sum, part) => sum + part.length, 0);
     this.#count(kind, bytes);
     return {
-      do: 'append', actor: this.key, index, kind: kind.id, version: kind.version, first: batch?.first ?? 0, count: batch?.count ?? 0,
-      time, data: kind.data, body, ...(batch && { crc: isPlanted('forget-a-crc') ? 0 : batch.body.crc }),
+      do: 'append',
+      actor: this.key,
+      index,
+      kind: kind.id,
+      version: kind.version,
+      first: batch?.first ?? 0,
+      count: batch?.count ?? 0,
+      time,
+      data: kind.data,
+      body,
+      ...(batch && { crc: isPlanted('forget-a-crc') ? 0 : batch.body.crc }),
     };
   }
 
@@ -215,7 +242,9 @@ export class ActorLog {
   /** Writes what changed into sections, so that everything before is no longer needed for opening. */
   settle(): void {
     if (this.#settled === this.last || this.#closed !== undefined) return;
-    const writes: Write[] = [{ do: 'section', actor: this.key, name: OWN_SECTION, asOf: this.last, body: encode(ownLayout, { layout: 1, time: this.#lastTime }) }];
+    const writes: Write[] = [
+      { do: 'section', actor: this.key, name: OWN_SECTION, asOf: this.last, body: encode(ownLayout, { layout: 1, time: this.#lastTime }) },
+    ];
     for (const [name, body] of this.#machine.takeSections()) writes.push({ do: 'section', actor: this.key, name, asOf: this.last, body });
     const due = this.#machine.due();
     this.#due = due;

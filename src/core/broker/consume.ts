@@ -10,10 +10,12 @@ import { checkName, whole } from '../config.ts';
 import { asWaysideError, WaysideError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { Partition } from '../partition/partition.ts';
-import { parseReceipt, type Receipt } from '../receipt.ts';
+import type { Receipt } from '../receipt.ts';
+import { parseReceipt } from '../receipt.ts';
 import type { Members } from './members.ts';
 import type { Partitions } from './partitions.ts';
-import { isGone, type Waiting } from './waiting.ts';
+import type { Waiting } from './waiting.ts';
+import { isGone } from './waiting.ts';
 
 interface FetchLimits {
   readonly max: number;
@@ -39,7 +41,8 @@ export class Consuming {
   /** All that can be refused without looking at the group. @throws INVALID_REQUEST · INVALID_NAME */
   check(input: FetchInput): FetchLimits {
     checkName('consumer', input.consumer);
-    const { fetchCountDefault, fetchCountMax, fetchBytesDefault, fetchBytesMax, waitMsMax, leaseMsMin, leaseMsMax, receiptsMax } = this.#limits;
+    const { fetchCountDefault, fetchCountMax, fetchBytesDefault, fetchBytesMax, waitMsMax, leaseMsMin, leaseMsMax, receiptsMax } =
+      this.#limits;
     whole('ack.length', input.ack?.length ?? 0, 0, receiptsMax);
     return {
       max: whole('max', input.max ?? fetchCountDefault, 1, fetchCountMax),
@@ -50,7 +53,8 @@ export class Consuming {
   }
 
   async fetch(station: Station, group: CatalogGroup, input: FetchInput, limits: FetchLimits): Promise<FetchResult> {
-    const failed = input.ack === undefined || input.ack.length === 0 ? [] : await this.settle(station, group, 'ack', { receipts: input.ack });
+    const failed =
+      input.ack === undefined || input.ack.length === 0 ? [] : await this.settle(station, group, 'ack', { receipts: input.ack });
     const partitions = await this.#partitions.all(station);
     const gone = () => isGone(input.signal);
     this.#members.seen(group.id, input.consumer);
@@ -60,14 +64,24 @@ export class Consuming {
     };
     const park = (waiter: { wake(): void }) => {
       const leaves = partitions.map((partition) => partition.addFetcher(group.id, waiter));
-      return () => { for (const leave of leaves) leave(); };
+      return () => {
+        for (const leave of leaves) leave();
+      };
     };
-    const passOn = () => { for (const partition of partitions) partition.passOn(group.id); };
+    const passOn = () => {
+      for (const partition of partitions) partition.passOn(group.id);
+    };
     const blocks = await this.#waiting.for({ waitMs: limits.waitMs, signal: input.signal, park, look, passOn });
     return { blocks: blocks ?? [], failed };
   }
 
-  async #collect(partitions: readonly Partition[], { id, config }: CatalogGroup, consumer: string, limits: FetchLimits, gone: () => boolean): Promise<LeasedBlock[]> {
+  async #collect(
+    partitions: readonly Partition[],
+    { id, config }: CatalogGroup,
+    consumer: string,
+    limits: FetchLimits,
+    gone: () => boolean,
+  ): Promise<LeasedBlock[]> {
     const first = this.#turn++ % partitions.length;
     const delivered: Promise<readonly LeasedBlock[]>[] = [];
     let { max, maxBytes } = limits;
@@ -93,7 +107,11 @@ export class Consuming {
     await Promise.all(
       [...byPartition].map(async ([number, items]) => {
         const partition = await this.#partitions.of(station, number);
-        const { refused } = await partition.settle(partition.group(group.id), { ...settling, verb, receipts: items.map(({ receipt }) => receipt) });
+        const { refused } = await partition.settle(partition.group(group.id), {
+          ...settling,
+          verb,
+          receipts: items.map(({ receipt }) => receipt),
+        });
         for (const [place, error] of refused) failures.push(failure(items[place]!.text, error));
       }),
     );
@@ -104,7 +122,10 @@ export class Consuming {
     const { receiptsMax, leaseMsMin, leaseMsMax, delayMsMax, reasonBytesMax } = this.#limits;
     whole('receipts.length', input.receipts.length, 0, receiptsMax);
     const reason = input.reason ?? '';
-    if (reason.length > reasonBytesMax) throw new WaysideError('INVALID_REQUEST', `The reason has ${reason.length} characters; ${reasonBytesMax} are allowed.`, { field: 'reason' });
+    if (reason.length > reasonBytesMax)
+      throw new WaysideError('INVALID_REQUEST', `The reason has ${reason.length} characters; ${reasonBytesMax} are allowed.`, {
+        field: 'reason',
+      });
     return {
       delayMs: verb === 'nack' ? whole('delayMs', input.delayMs ?? 0, 0, delayMsMax) : 0,
       leaseMs: verb === 'extend' ? whole('leaseMs', input.leaseMs ?? group.config.leaseMs, leaseMsMin, leaseMsMax) : 0,

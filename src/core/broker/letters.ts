@@ -4,7 +4,8 @@ import type { Station } from '../catalog/state.ts';
 import { whole } from '../config.ts';
 import { WaysideError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
-import { formatLetter, type LetterName, parseLetter } from '../partition/dead.ts';
+import type { LetterName } from '../partition/dead.ts';
+import { formatLetter, parseLetter } from '../partition/dead.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { Letter } from '../partition/state.ts';
 import type { Partitions } from './partitions.ts';
@@ -27,7 +28,8 @@ export class Letters {
   async list(station: Station, filter: DeadLetterFilter): Promise<Page<DeadLetter>> {
     const limit = whole('limit', filter.limit ?? this.#limits.listLimitDefault, 1, this.#limits.listLimitMax);
     const after = filter.after === undefined ? undefined : parseLetter(filter.after);
-    if (filter.after !== undefined && after === undefined) throw new WaysideError('INVALID_REQUEST', 'after is none. Give the `next` of the page before.', { field: 'after' });
+    if (filter.after !== undefined && after === undefined)
+      throw new WaysideError('INVALID_REQUEST', 'after is none. Give the `next` of the page before.', { field: 'after' });
     const group = filter.group === undefined ? undefined : (station.groups.get(filter.group)?.id ?? -1);
     const found: Found[] = [];
     for (const partition of await this.#partitions.all(station)) {
@@ -57,15 +59,23 @@ export class Letters {
 
   /** Letters that are gone (redriven before, say) are passed over, so that asking twice does nothing twice. */
   async redrive(station: Station, { ids, all, to = 'group' }: RedriveInput): Promise<{ redriven: number }> {
-    if ((ids === undefined) === (all !== true)) throw new WaysideError('INVALID_REQUEST', 'Name the dead letters with ids, or all of them with all: true.', { field: 'ids' });
-    if (to !== 'group') throw new WaysideError('INVALID_REQUEST', 'Dead letters can go back to the group that failed ("group"); other places are not available in this version.', { field: 'to' });
+    if ((ids === undefined) === (all !== true))
+      throw new WaysideError('INVALID_REQUEST', 'Name the dead letters with ids, or all of them with all: true.', { field: 'ids' });
+    if (to !== 'group')
+      throw new WaysideError(
+        'INVALID_REQUEST',
+        'Dead letters can go back to the group that failed ("group"); other places are not available in this version.',
+        { field: 'to' },
+      );
     whole('ids.length', ids?.length ?? 0, 0, this.#limits.receiptsMax);
     const partitions = await this.#partitions.all(station);
-    const counts = await Promise.all(partitions.map(async (partition) => {
-      const letters = ids === undefined ? [...partition.letters(undefined, undefined)] : named(partition, ids);
-      await partition.redrive(letters);
-      return letters.length;
-    }));
+    const counts = await Promise.all(
+      partitions.map(async (partition) => {
+        const letters = ids === undefined ? [...partition.letters(undefined, undefined)] : named(partition, ids);
+        await partition.redrive(letters);
+        return letters.length;
+      }),
+    );
     return { redriven: counts.reduce((sum, count) => sum + count, 0) };
   }
 

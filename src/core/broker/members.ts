@@ -19,7 +19,11 @@ export class Members {
     // Last seen last, so that the longest unseen is the first.
     members.delete(consumer);
     members.set(consumer, this.#time.now());
-    if (members.size > MEMBERS_MAX) for (const [oldest] of members) { members.delete(oldest); break; }
+    if (members.size > MEMBERS_MAX)
+      for (const [oldest] of members) {
+        members.delete(oldest);
+        break;
+      }
   }
 
   /** Consumers seen within the last minute, and when. */

@@ -8,7 +8,8 @@ import { Alarms } from '../actor/alarms.ts';
 import type { Station } from '../catalog/state.ts';
 import { WaysideError } from '../errors.ts';
 import { Partition } from '../partition/partition.ts';
-import { actorKey, type ActorKey, type Soon, type Volume } from '../ports.ts';
+import type { ActorKey, Soon, Volume } from '../ports.ts';
+import { actorKey } from '../ports.ts';
 import type { Context, Storage } from './context.ts';
 
 export class Partitions {
@@ -100,11 +101,21 @@ export class Partitions {
     const { limits, time, timers, random, journal } = this.#context;
     const { volume, gate } = this.storageOf(station);
     const made = new Partition({
-      key, partition, volume, gate, time, timers, limits, journal, hashSeed: random.u32(), alarm: (at) => this.#alarms.set(key, at),
+      key,
+      partition,
+      volume,
+      gate,
+      time,
+      timers,
+      limits,
+      journal,
+      hashSeed: random.u32(),
+      alarm: (at) => this.#alarms.set(key, at),
     });
     const opening = made.open().then(
       () => {
-        if (this.#open.get(key) !== opening) throw new WaysideError('UNAVAILABLE', 'The partition was closed while it opened. Send the call again.', { retryAfterMs: 1000 });
+        if (this.#open.get(key) !== opening)
+          throw new WaysideError('UNAVAILABLE', 'The partition was closed while it opened. Send the call again.', { retryAfterMs: 1000 });
         made.update(station);
         this.#open.set(key, made);
         return made;

@@ -7,13 +7,14 @@
 import { BatchBuilder } from '../batch/build.ts';
 import { RecordCursor } from '../batch/cursor.ts';
 import { u32At } from '../batch/layout.ts';
-import { type BatchView, checkBatch } from '../batch/walk.ts';
+import type { BatchView } from '../batch/walk.ts';
+import { checkBatch } from '../batch/walk.ts';
 import type { ProduceInput, ProduceResult } from '../calls.ts';
 import type { Station } from '../catalog/state.ts';
 import { WaysideError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
-import type { Soon } from '../ports.ts';
 import type { PartResult } from '../partition/produce.ts';
+import type { Soon } from '../ports.ts';
 import { SLOTS, slotOf } from '../xxh32.ts';
 import type { Partitions } from './partitions.ts';
 
@@ -33,7 +34,11 @@ export class Producing {
   async produce(find: () => Soon<Station>, batch: Uint8Array, input: ProduceInput): Promise<ProduceResult> {
     const bytes = batch.length;
     if (this.#pending + bytes > this.#limits.pendingBytesMax) {
-      throw new WaysideError('OVERLOADED', `More than ${this.#limits.pendingBytesMax} bytes wait to be stored. Nothing of this call was stored; send it again in a moment.`, { retryAfterMs: 100 });
+      throw new WaysideError(
+        'OVERLOADED',
+        `More than ${this.#limits.pendingBytesMax} bytes wait to be stored. Nothing of this call was stored; send it again in a moment.`,
+        { retryAfterMs: 100 },
+      );
     }
     this.#pending += bytes;
     try {
@@ -65,7 +70,11 @@ export class Producing {
 
   async #whole(station: Station, partition: number, view: BatchView, input: ProduceInput): Promise<ProduceResult> {
     const found = this.#partitions.of(station, partition);
-    const { ranges, duplicates, errors } = await (found instanceof Promise ? await found : found).produce({ view, input, version: station.version });
+    const { ranges, duplicates, errors } = await (found instanceof Promise ? await found : found).produce({
+      view,
+      input,
+      version: station.version,
+    });
     return {
       count: view.count,
       ranges: ranges.map(([first, count]) => [partition, first, count] as const),
@@ -77,7 +86,12 @@ export class Producing {
   }
 
   async #split(station: Station, view: BatchView, route: Uint16Array, input: ProduceInput): Promise<ProduceResult> {
-    if (input.atomic === true) throw new WaysideError('INVALID_REQUEST', 'An atomic batch must fall in one partition: give its messages one key, or name the partition.', { field: 'atomic' });
+    if (input.atomic === true)
+      throw new WaysideError(
+        'INVALID_REQUEST',
+        'An atomic batch must fall in one partition: give its messages one key, or name the partition.',
+        { field: 'atomic' },
+      );
     const shares = shareOut(view, route);
     const results = await Promise.all(
       [...shares].map(async ([partition, { builder, places }]) => {
@@ -107,7 +121,9 @@ function trustedCrc(bytes: Uint8Array, _start = 0, end = bytes.length): number {
 
 function checkPlace(partitions: number, { partition, expectedSequence }: ProduceInput): void {
   if (partition !== undefined && (!Number.isSafeInteger(partition) || partition < 0 || partition >= partitions)) {
-    throw new WaysideError('INVALID_REQUEST', `There is no partition ${partition}: the station has ${partitions}, counted from 0.`, { field: 'partition' });
+    throw new WaysideError('INVALID_REQUEST', `There is no partition ${partition}: the station has ${partitions}, counted from 0.`, {
+      field: 'partition',
+    });
   }
   if (expectedSequence !== undefined && partition === undefined && partitions > 1) {
     throw new WaysideError('INVALID_REQUEST', 'An expected sequence needs a partition: name it with ?partition=.', { field: 'partition' });
@@ -136,7 +152,11 @@ function partitionOf(slot: number, partitions: number): number {
 
 /** Which slots lead to which partition: `[first, last, partition]`. */
 export function slotsOf(partitions: number): [number, number, number][] {
-  return Array.from({ length: partitions }, (_, partition) => [Math.ceil((partition * SLOTS) / partitions), Math.ceil(((partition + 1) * SLOTS) / partitions) - 1, partition]);
+  return Array.from({ length: partitions }, (_, partition) => [
+    Math.ceil((partition * SLOTS) / partitions),
+    Math.ceil(((partition + 1) * SLOTS) / partitions) - 1,
+    partition,
+  ]);
 }
 
 interface Share {
@@ -158,9 +178,16 @@ function shareOut(view: BatchView, route: Uint16Array): Map<number, Share> {
   return shares;
 }
 
-function gather(count: number, results: { partition: number; places: number[]; result: PartResult }[], route: Uint16Array, station: Station): ProduceResult {
+function gather(
+  count: number,
+  results: { partition: number; places: number[]; result: PartResult }[],
+  route: Uint16Array,
+  station: Station,
+): ProduceResult {
   results.sort((a, b) => a.partition - b.partition);
-  const duplicates = results.flatMap(({ partition, places, result }) => result.duplicates.map(([index, sequence]) => [places[index]!, partition, sequence] as const));
+  const duplicates = results.flatMap(({ partition, places, result }) =>
+    result.duplicates.map(([index, sequence]) => [places[index]!, partition, sequence] as const),
+  );
   const errors = results.flatMap(({ places, result }) => result.errors.map((error) => ({ ...error, index: places[error.index]! })));
   return {
     count,

@@ -2,11 +2,12 @@
 import type { Block, ReadInput, ReadResult } from '../calls.ts';
 import type { Station } from '../catalog/state.ts';
 import { whole } from '../config.ts';
-import { type Cursor, formatCursor, parseCursor } from '../cursor.ts';
+import type { Cursor } from '../cursor.ts';
+import { formatCursor, parseCursor } from '../cursor.ts';
 import { WaysideError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
-import type { Soon } from '../ports.ts';
 import type { Partition } from '../partition/partition.ts';
+import type { Soon } from '../ports.ts';
 import type { Partitions } from './partitions.ts';
 import type { Waiting } from './waiting.ts';
 
@@ -35,11 +36,18 @@ export class Reading {
     };
     const park = (waiter: { wake(): void }) => {
       const leaves = partitions.map((partition) => partition.addReader(waiter));
-      return () => { for (const leave of leaves) leave(); };
+      return () => {
+        for (const leave of leaves) leave();
+      };
     };
     const found = await this.#waiting.for({ waitMs: limits.waitMs, signal: input.signal, park, look, passOn: () => undefined });
     const next = found?.next ?? cursor.next;
-    return { blocks: found?.blocks ?? [], start, cursor: formatCursor({ ...cursor, next }), end: partitions.every(({ state }, i) => next[i]! >= state.next) };
+    return {
+      blocks: found?.blocks ?? [],
+      start,
+      cursor: formatCursor({ ...cursor, next }),
+      end: partitions.every(({ state }, i) => next[i]! >= state.next),
+    };
   }
 
   #checked(input: ReadInput): { limits: { count: number; bytes: number; waitMs: number } } {
@@ -56,7 +64,9 @@ export class Reading {
   async #asked(station: Station, input: ReadInput): Promise<Partition[]> {
     const only = input.cursor === undefined ? input.partition : parseCursor(input.cursor).partition;
     if (input.cursor !== undefined && input.partition !== undefined && input.partition !== only) {
-      throw new WaysideError('INVALID_REQUEST', 'The cursor is of another partition, or of all. Leave the partition out.', { field: 'partition' });
+      throw new WaysideError('INVALID_REQUEST', 'The cursor is of another partition, or of all. Leave the partition out.', {
+        field: 'partition',
+      });
     }
     if (only === undefined) return this.#partitions.all(station);
     return [await this.#partitions.of(station, checkPartition(station, only))];
@@ -70,7 +80,11 @@ export class Reading {
     }
     const cursor = parseCursor(input.cursor);
     if (cursor.station !== station.id || cursor.next.length !== partitions.length) {
-      throw new WaysideError('INVALID_REQUEST', 'The cursor is of another station, or of one that was removed. Begin anew with from=start.', { field: 'cursor' });
+      throw new WaysideError(
+        'INVALID_REQUEST',
+        'The cursor is of another station, or of one that was removed. Begin anew with from=start.',
+        { field: 'cursor' },
+      );
     }
     return cursor;
   }
@@ -79,11 +93,18 @@ export class Reading {
 export function checkPartition(station: Station, partition: number): number {
   const { partitions } = station.config;
   if (Number.isSafeInteger(partition) && partition >= 0 && partition < partitions) return partition;
-  throw new WaysideError('INVALID_REQUEST', `There is no partition ${partition}: the station has ${partitions}, counted from 0.`, { field: 'partition' });
+  throw new WaysideError('INVALID_REQUEST', `There is no partition ${partition}: the station has ${partitions}, counted from 0.`, {
+    field: 'partition',
+  });
 }
 
 /** Asks one partition after another for what is left; the first to be asked moves on with what was read. */
-async function collect(partitions: readonly Partition[], from: readonly number[], count: number, bytes: number): Promise<{ blocks: Block[]; next: number[] }> {
+async function collect(
+  partitions: readonly Partition[],
+  from: readonly number[],
+  count: number,
+  bytes: number,
+): Promise<{ blocks: Block[]; next: number[] }> {
   const next = from.slice();
   const blocks: Block[] = [];
   const first = from.reduce((sum, sequence) => sum + sequence, 0) % partitions.length;

@@ -4,8 +4,9 @@
  * Holds: a waiter is parked before it looks, so that nothing comes between looking and waiting; a hint that it has no use
  * for, it passes on; when its time is over or its client gone, nothing of it is left behind.
  */
-import { WaysideError } from '../errors.ts';
+
 import type { Signal } from '../calls.ts';
+import { WaysideError } from '../errors.ts';
 import type { Waiter } from '../partition/partition.ts';
 import type { Timers } from '../ports.ts';
 
@@ -29,11 +30,18 @@ export class Waiting {
    * @param look gives what there is, or undefined
    * @param passOn called when a hint was taken and may have been meant for another
    */
-  async for<T>(options: { waitMs: number; signal: Signal | undefined; park: Park; look: () => Promise<T | undefined>; passOn: () => void }): Promise<T | undefined> {
+  async for<T>(options: {
+    waitMs: number;
+    signal: Signal | undefined;
+    park: Park;
+    look: () => Promise<T | undefined>;
+    passOn: () => void;
+  }): Promise<T | undefined> {
     const { waitMs, signal, park, look, passOn } = options;
     const first = await look();
     if (first !== undefined || waitMs === 0 || isGone(signal)) return first;
-    if (this.#ended.size >= this.#max) throw new WaysideError('OVERLOADED', `${this.#max} calls wait for messages already. Ask again in a moment.`, { retryAfterMs: 1000 });
+    if (this.#ended.size >= this.#max)
+      throw new WaysideError('OVERLOADED', `${this.#max} calls wait for messages already. Ask again in a moment.`, { retryAfterMs: 1000 });
 
     let over = false;
     let hinted = false;
@@ -58,7 +66,10 @@ export class Waiting {
         });
         const found = await look();
         if (found !== undefined) return found;
-        if (!hinted && !over && this.#closed === undefined) await new Promise<void>((resolve) => { wakeUp = resolve; });
+        if (!hinted && !over && this.#closed === undefined)
+          await new Promise<void>((resolve) => {
+            wakeUp = resolve;
+          });
         if (this.#closed !== undefined) throw this.#closed;
         if (over && !hinted) return undefined;
       }

@@ -5,15 +5,18 @@
  * nobody is told of a station that a crash takes back. A command for the partitions is journaled before it is sent.
  * Elsewhere: carrying commands to the partitions (visit.ts), what entries do (machine.ts).
  */
-import { ActorLog, draft, type Draft } from '../actor/log.ts';
-import type { GroupConfig, GroupInput, Place, StationConfig, StationInput } from '../calls.ts';
+import type { Draft } from '../actor/log.ts';
+import { ActorLog, draft } from '../actor/log.ts';
 import type { Context } from '../broker/context.ts';
+import type { GroupConfig, GroupInput, Place, StationConfig, StationInput } from '../calls.ts';
 import { groupConfig, patchedGroup, patchedStation, same, stationConfig } from '../config.ts';
 import { KIND } from '../entry/kinds.ts';
 import { WaysideError } from '../errors.ts';
-import { actorKey, type Durability } from '../ports.ts';
+import type { Durability } from '../ports.ts';
+import { actorKey } from '../ports.ts';
 import { CatalogMachine } from './machine.ts';
-import { type CatalogGroup, CatalogState, type Command, type Station } from './state.ts';
+import type { CatalogGroup, Command, Station } from './state.ts';
+import { CatalogState } from './state.ts';
 
 /** The catalog is the actor that every volume has; no station can have its key, since ids begin above 0. */
 export const CATALOG_KEY = actorKey(0, 0, 0);
@@ -29,15 +32,25 @@ export class Catalog {
   constructor(context: Context) {
     this.#context = context;
     const { durable, time, limits } = context;
-    this.log = new ActorLog({ key: CATALOG_KEY, ...durable, time, machine: new CatalogMachine(this.state), settleBytes: limits.settleBytes });
+    this.log = new ActorLog({
+      key: CATALOG_KEY,
+      ...durable,
+      time,
+      machine: new CatalogMachine(this.state),
+      settleBytes: limits.settleBytes,
+    });
   }
 
   /** @param firstOpening the process has just begun: what was in memory is gone */
   async open(firstOpening: boolean): Promise<void> {
     await this.log.open();
-    if (this.state.nextId === 0) this.#append(draft(KIND.founded, { seed: 1 + SEED_STEP * (this.#context.random.u32() + (this.#context.random.u32() % 16) * 2 ** 32) }));
+    if (this.state.nextId === 0)
+      this.#append(
+        draft(KIND.founded, { seed: 1 + SEED_STEP * (this.#context.random.u32() + (this.#context.random.u32() % 16) * 2 ** 32) }),
+      );
     for (const station of [...this.state.byId.values()]) {
-      if (firstOpening && station.config.durability === 'memory') this.#append(draft(KIND.stationReborn, { station: station.id, id: this.state.nextId }));
+      if (firstOpening && station.config.durability === 'memory')
+        this.#append(draft(KIND.stationReborn, { station: station.id, id: this.state.nextId }));
     }
     await this.durable();
   }
@@ -50,14 +63,16 @@ export class Catalog {
   /** @throws STATION_NOT_FOUND */
   station(namespace: string, name: string): Station {
     const station = this.state.find(namespace, name);
-    if (station === undefined) throw new WaysideError('STATION_NOT_FOUND', `There is no station ${name}. Make it with PUT /v1/stations/${name}.`);
+    if (station === undefined)
+      throw new WaysideError('STATION_NOT_FOUND', `There is no station ${name}. Make it with PUT /v1/stations/${name}.`);
     return station;
   }
 
   /** @throws GROUP_NOT_FOUND */
   group(station: Station, name: string): CatalogGroup {
     const group = station.groups.get(name);
-    if (group === undefined) throw new WaysideError('GROUP_NOT_FOUND', `Station ${station.name} has no group ${name}. A fetch makes it, or PUT.`);
+    if (group === undefined)
+      throw new WaysideError('GROUP_NOT_FOUND', `Station ${station.name} has no group ${name}. A fetch makes it, or PUT.`);
     return group;
   }
 
@@ -65,11 +80,16 @@ export class Catalog {
     const config = stationConfig(input, this.#context.limits, this.#strongest);
     const found = this.state.find(namespace, name);
     if (found !== undefined) {
-      if (!same(found.config, config)) throw new WaysideError('STATION_EXISTS', `Station ${name} exists with another configuration. Change it with PATCH, or remove it first.`);
+      if (!same(found.config, config))
+        throw new WaysideError(
+          'STATION_EXISTS',
+          `Station ${name} exists with another configuration. Change it with PATCH, or remove it first.`,
+        );
       return { station: found, created: false };
     }
     this.#checkDurability(config);
-    if (this.state.byId.size >= this.#context.limits.stationsMax) throw new WaysideError('LIMIT_EXCEEDED', `There are ${this.state.byId.size} stations, and no more are allowed.`);
+    if (this.state.byId.size >= this.#context.limits.stationsMax)
+      throw new WaysideError('LIMIT_EXCEEDED', `There are ${this.state.byId.size} stations, and no more are allowed.`);
     this.#makeStation(namespace, name, config);
     return { station: this.station(namespace, name), created: true };
   }
@@ -92,7 +112,11 @@ export class Catalog {
   #checkDurability({ durability }: StationConfig): void {
     const offered = new Set<Durability>(['memory', 'buffered', this.#strongest]);
     if (offered.has(durability)) return;
-    throw new WaysideError('DURABILITY_UNAVAILABLE', `The durability ${durability} cannot be given here. Here there is ${[...offered].join(', ')}.`, { field: 'durability' });
+    throw new WaysideError(
+      'DURABILITY_UNAVAILABLE',
+      `The durability ${durability} cannot be given here. Here there is ${[...offered].join(', ')}.`,
+      { field: 'durability' },
+    );
   }
 
   /** @returns the command that tells the partitions; undefined when nothing changes */
@@ -111,7 +135,11 @@ export class Catalog {
     const config = groupConfig(input, this.#context.limits);
     const found = station.groups.get(name);
     if (found !== undefined) {
-      if (!same(found.config, config)) throw new WaysideError('GROUP_EXISTS', `Group ${name} exists with another configuration. Change it with PATCH, or remove it first.`);
+      if (!same(found.config, config))
+        throw new WaysideError(
+          'GROUP_EXISTS',
+          `Group ${name} exists with another configuration. Change it with PATCH, or remove it first.`,
+        );
       return { group: found, command: undefined };
     }
     const command = this.makeGroup(station, name, config);
@@ -120,7 +148,8 @@ export class Catalog {
 
   makeGroup(station: Station, name: string, config: GroupConfig): Command {
     const max = this.#context.limits.groupsPerStationMax;
-    if (station.groups.size >= max) throw new WaysideError('LIMIT_EXCEEDED', `Station ${station.name} has ${max} groups, and no more are allowed.`);
+    if (station.groups.size >= max)
+      throw new WaysideError('LIMIT_EXCEEDED', `Station ${station.name} has ${max} groups, and no more are allowed.`);
     return this.#command(draft(KIND.catalogGroupMade, { station: station.id, id: this.state.nextId, name, config }));
   }
 

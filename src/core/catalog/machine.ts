@@ -1,16 +1,31 @@
 /** What each entry does to the catalog's state. Pure and total; the verbs are in catalog.ts. */
 import type { Applied, Machine } from '../actor/log.ts';
 import type {
-  CatalogGroupChanged, CatalogGroupMade, CatalogGroupRemoved, Commanded, NamespaceMade, StationChanged, StationMade, StationReborn, StationRemoved, Visited,
+  CatalogGroupChanged,
+  CatalogGroupMade,
+  CatalogGroupRemoved,
+  Commanded,
+  NamespaceMade,
+  StationChanged,
+  StationMade,
+  StationReborn,
+  StationRemoved,
+  Visited,
 } from '../entry/catalog.ts';
 import { KIND } from '../entry/kinds.ts';
 import { loadCatalog, saveCatalog } from './sections.ts';
-import { addStation, type CatalogGroup, type CatalogState, type Station } from './state.ts';
+import type { CatalogGroup, CatalogState, Station } from './state.ts';
+import { addStation } from './state.ts';
 
 type Apply = (state: CatalogState, value: never, entry: Applied) => void;
 
 const APPLY = new Map<number, Apply>([
-  [KIND.founded.id, (state, { seed }: { seed: number }) => { state.nextId = seed; }],
+  [
+    KIND.founded.id,
+    (state, { seed }: { seed: number }) => {
+      state.nextId = seed;
+    },
+  ],
   [KIND.namespaceMade.id, applyNamespaceMade],
   [KIND.stationMade.id, applyStationMade],
   [KIND.stationChanged.id, applyStationChanged],
@@ -20,7 +35,12 @@ const APPLY = new Map<number, Apply>([
   [KIND.catalogGroupChanged.id, applyGroupChanged],
   [KIND.catalogGroupRemoved.id, applyGroupRemoved],
   [KIND.commanded.id, applyCommanded],
-  [KIND.visited.id, (state, { command }: Visited) => { state.commands.delete(command); }],
+  [
+    KIND.visited.id,
+    (state, { command }: Visited) => {
+      state.commands.delete(command);
+    },
+  ],
 ]);
 
 export class CatalogMachine implements Machine {

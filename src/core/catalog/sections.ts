@@ -1,9 +1,12 @@
 /** The catalog at rest: one section. Loading what was saved gives the same state. */
-import { decode, encode, list, number, oneOf, optional, struct, text, type Of } from '../entry/codec.ts';
+
 import { commanded } from '../entry/catalog.ts';
+import type { Of } from '../entry/codec.ts';
+import { decode, encode, list, number, oneOf, optional, struct, text } from '../entry/codec.ts';
 import { groupConfig } from '../entry/group.ts';
 import { stationConfig } from '../entry/station.ts';
-import { addStation, type CatalogGroup, type CatalogState, type Command, type Station } from './state.ts';
+import type { CatalogGroup, CatalogState, Command, Station } from './state.ts';
+import { addStation } from './state.ts';
 
 const groupLayout = struct({ id: number, name: text, createdAt: number, config: groupConfig, version: number });
 

@@ -29,7 +29,12 @@ export interface Station {
 export type Command =
   | { readonly verb: 'configure'; readonly index: number; readonly station: Station }
   | { readonly verb: 'remove'; readonly index: number; readonly station: Station }
-  | { readonly verb: 'make-group' | 'change-group' | 'remove-group'; readonly index: number; readonly station: Station; readonly group: CatalogGroup }
+  | {
+      readonly verb: 'make-group' | 'change-group' | 'remove-group';
+      readonly index: number;
+      readonly station: Station;
+      readonly group: CatalogGroup;
+    }
   | { readonly verb: 'purge' | 'seek'; readonly index: number; readonly station: Station; readonly asked: Commanded };
 
 export class CatalogState {

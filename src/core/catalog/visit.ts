@@ -7,7 +7,8 @@
 import type { Partitions } from '../broker/partitions.ts';
 import { parsePlace } from '../calls.ts';
 import type { Partition } from '../partition/partition.ts';
-import { type Catalog, unpackPlace } from './catalog.ts';
+import type { Catalog } from './catalog.ts';
+import { unpackPlace } from './catalog.ts';
 import type { Command, Station } from './state.ts';
 
 export class Visits {
@@ -30,9 +31,11 @@ export class Visits {
   run(command: Command): Promise<number> {
     const { id } = command.station;
     const done = (this.#queues.get(id) ?? Promise.resolve()).then(() => this.#visit(command));
-    const settled = done.catch(() => undefined).then(() => {
-      if (this.#queues.get(id) === settled) this.#queues.delete(id);
-    });
+    const settled = done
+      .catch(() => undefined)
+      .then(() => {
+        if (this.#queues.get(id) === settled) this.#queues.delete(id);
+      });
     this.#queues.set(id, settled);
     return done;
   }

@@ -1,5 +1,6 @@
 /** What the catalog journals: what exists, and the commands that have to reach every partition of a station. */
-import { number, oneOf, optional, struct, text, type Of } from './codec.ts';
+import type { Of } from './codec.ts';
+import { number, oneOf, optional, struct, text } from './codec.ts';
 import { groupConfig } from './group.ts';
 import { stationConfig } from './station.ts';
 

@@ -138,7 +138,9 @@ export function oneOf<const W extends string>(...words: readonly W[]): Codec<W> 
   };
 }
 
-export function struct<T extends Record<string, unknown>>(fields: { [N in keyof T]: Codec<T[N]> }): Codec<{ readonly [N in keyof T]: T[N] }> {
+export function struct<T extends Record<string, unknown>>(
+  fields: { [N in keyof T]: Codec<T[N]> },
+): Codec<{ readonly [N in keyof T]: T[N] }> {
   const entries = Object.entries(fields) as [keyof T & string, Codec<unknown>][];
   return {
     write(writer, value) {

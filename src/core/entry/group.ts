@@ -1,5 +1,6 @@
 /** Groups of a partition: made, changed, removed, moved; and what happens to the messages that they are given. */
-import { list, number, oneOf, optional, struct, text, type Of } from './codec.ts';
+import type { Of } from './codec.ts';
+import { list, number, oneOf, optional, struct, text } from './codec.ts';
 
 export const groupConfig = struct({
   startAt: text,

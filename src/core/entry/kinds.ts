@@ -79,7 +79,10 @@ export const KIND = {
 export function kindOf(id: number, version: number): Kind<unknown> {
   const found = kinds[id];
   if (found === undefined || found.version !== version) {
-    throw new WaysideError('UNAVAILABLE', `The data holds an entry of kind ${id}, version ${version}, which this version of the broker does not know. Use the version that wrote it, or a newer one.`);
+    throw new WaysideError(
+      'UNAVAILABLE',
+      `The data holds an entry of kind ${id}, version ${version}, which this version of the broker does not know. Use the version that wrote it, or a newer one.`,
+    );
   }
   return found;
 }

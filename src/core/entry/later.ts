@@ -10,7 +10,12 @@ export const scheduled = struct({ schedule: number, due: number, batch: bytes })
 export const scheduleEnded = struct({ why: oneOf('due', 'cancelled'), schedules: list(number) });
 
 /** To be produced in another actor, under this actor as the producer. */
-export const intended = struct({ intent: number, station: number, why: oneOf('redrive', 'function', 'dead-letter', 'connector', 'step'), batch: bytes });
+export const intended = struct({
+  intent: number,
+  station: number,
+  why: oneOf('redrive', 'function', 'dead-letter', 'connector', 'step'),
+  batch: bytes,
+});
 
 /** The intent has its partition and producer sequence: sent, and sent again only as this. */
 export const intentSent = struct({ intent: number, partition: number, sequence: number });

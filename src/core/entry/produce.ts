@@ -8,7 +8,8 @@
  */
 import { HEADER_BYTES, u32At } from '../batch/layout.ts';
 import { crc32c } from '../crc32c.ts';
-import { decode, encode, list, number, struct, text, type Of } from './codec.ts';
+import type { Of } from './codec.ts';
+import { decode, encode, list, number, struct, text } from './codec.ts';
 
 /** A producer that counts for itself: the sequence is that of the batch's first message. */
 export const producedByMeta = struct({ producer: text, epoch: number, sequence: number });

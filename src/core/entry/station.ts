@@ -1,5 +1,6 @@
 /** What a partition keeps of its station, and how the catalog's commands arrive in it. */
-import { flag, number, oneOf, optional, struct, type Of } from './codec.ts';
+import type { Of } from './codec.ts';
+import { flag, number, oneOf, optional, struct } from './codec.ts';
 
 export const stationConfig = struct({
   partitions: number,

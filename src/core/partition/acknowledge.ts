@@ -5,13 +5,15 @@
  * settled is fine; a refusal of one receipt does not touch the others. One call is one commit.
  * Elsewhere: reading a receipt (receipt.ts), dead letters (dead.ts), what the entries do (machine.ts).
  */
-import { draft, type ActorLog, type Draft } from '../actor/log.ts';
+import type { ActorLog, Draft } from '../actor/log.ts';
+import { draft } from '../actor/log.ts';
 import type { SettleVerb } from '../calls.ts';
 import type { Range } from '../entry/group.ts';
 import { KIND } from '../entry/kinds.ts';
 import { WaysideError } from '../errors.ts';
 import { isPlanted } from '../faults.ts';
-import { compareLeases, type Receipt } from '../receipt.ts';
+import type { Receipt } from '../receipt.ts';
+import { compareLeases } from '../receipt.ts';
 import { ACKED, LEASED } from './runs.ts';
 import type { Group, PartitionState } from './state.ts';
 
@@ -45,7 +47,8 @@ export function settle(log: ActorLog, state: PartitionState, group: Group, settl
 }
 
 function judge(state: PartitionState, group: Group, receipt: Receipt, verb: SettleVerb, epoch: number): 'counts' | 'done' | WaysideError {
-  if (receipt.group !== group.id) return new WaysideError('INVALID_RECEIPT', 'The receipt is of another group, or of one that was removed.');
+  if (receipt.group !== group.id)
+    return new WaysideError('INVALID_RECEIPT', 'The receipt is of another group, or of one that was removed.');
   if (compareLeases(receipt, group.fence) <= 0) return expired('The group was moved after the message was given out.');
   const { runs } = group;
   if (receipt.sequence >= state.next) return new WaysideError('INVALID_RECEIPT', 'The receipt is of a message that does not exist.');
@@ -54,8 +57,10 @@ function judge(state: PartitionState, group: Group, receipt: Receipt, verb: Sett
   if (settled) return verb === 'ack' ? 'done' : expired('The message is settled already.');
   // Never leased as far as the log knows, or leased earlier: good if a crash may have taken the lease's entry.
   const order = run === undefined ? 1 : compareLeases(receipt, run);
-  if (order < 0 && !isPlanted('stale-receipt-counts')) return expired('The message was given out again since. Stop working on it: another consumer may have it.');
-  if (order > 0 && receipt.epoch >= epoch) return new WaysideError('INVALID_RECEIPT', 'The receipt is of a lease that was never given out.');
+  if (order < 0 && !isPlanted('stale-receipt-counts'))
+    return expired('The message was given out again since. Stop working on it: another consumer may have it.');
+  if (order > 0 && receipt.epoch >= epoch)
+    return new WaysideError('INVALID_RECEIPT', 'The receipt is of a lease that was never given out.');
   return 'counts';
 }
 
@@ -92,7 +97,8 @@ export function returnOrBury(group: Group, ranges: readonly Range[], why: 'nacke
   const drafts: Draft[] = [];
   if (back.length > 0) drafts.push(draft(KIND.returned, { group: group.id, why, due, ranges: back }));
   const error = reason || (why === 'nacked' ? 'It was handed back at its last delivery.' : 'Its last lease ran out.');
-  if (dead.length > 0 && !isPlanted('drop-at-the-limit')) drafts.push(draft(KIND.died, { group: group.id, reason: 'max-deliveries', error, ranges: dead }));
+  if (dead.length > 0 && !isPlanted('drop-at-the-limit'))
+    drafts.push(draft(KIND.died, { group: group.id, reason: 'max-deliveries', error, ranges: dead }));
   else if (dead.length > 0) drafts.push(draft(KIND.acked, { group: group.id, ranges: dead }));
   return drafts;
 }
@@ -114,6 +120,8 @@ export function toRanges(sequences: number[]): Range[] {
 /** Leases that have run out at `now`. */
 export function expireLeases(group: Group, now: number): Draft[] {
   if (group.runs.earliest > now) return [];
-  const ranges = group.runs.list.filter((run) => run.state === LEASED && run.at <= now).map(({ from, end }) => ({ from, count: end - from }));
+  const ranges = group.runs.list
+    .filter((run) => run.state === LEASED && run.at <= now)
+    .map(({ from, end }) => ({ from, count: end - from }));
   return ranges.length === 0 ? [] : returnOrBury(group, ranges, 'expired', 0, '');
 }

@@ -5,7 +5,8 @@
  * knowing); a partition that has never been asked anything begins with the configuration that comes along.
  * Elsewhere: who asks, and in which order (catalog/visit.ts); purging (retain.ts).
  */
-import { draft, type ActorLog } from '../actor/log.ts';
+import type { ActorLog } from '../actor/log.ts';
+import { draft } from '../actor/log.ts';
 import type { GroupConfig, Place, StationConfig } from '../calls.ts';
 import { KIND } from '../entry/kinds.ts';
 import type { Soon } from '../ports.ts';
@@ -25,7 +26,15 @@ export function configure(log: ActorLog, state: PartitionState, given: Given, co
   return log.append([draft(KIND.configured, { command, ...given })], log.now);
 }
 
-export function makeGroup(log: ActorLog, state: PartitionState, command: number, group: number, name: string, config: GroupConfig, startAt: Place): Soon<number> {
+export function makeGroup(
+  log: ActorLog,
+  state: PartitionState,
+  command: number,
+  group: number,
+  name: string,
+  config: GroupConfig,
+  startAt: Place,
+): Soon<number> {
   if (state.groups.has(group) || command <= state.command) return log.last;
   return soon(resolvePlace(log, state, startAt), (at) => {
     // Asked twice at once, while the place was looked up: once is enough.
@@ -46,7 +55,9 @@ export function removeGroup(log: ActorLog, state: PartitionState, command: numbe
 
 export function seek(log: ActorLog, state: PartitionState, command: number, group: number, to: Place): Soon<number> {
   if (command <= state.command) return log.last;
-  return soon(resolvePlace(log, state, to), (at) => log.append([draft(KIND.sought, { command, group, at: Math.max(at, state.first) })], log.now));
+  return soon(resolvePlace(log, state, to), (at) =>
+    log.append([draft(KIND.sought, { command, group, at: Math.max(at, state.first) })], log.now),
+  );
 }
 
 /** The sequence that comes first from `place` on: never a trimmed one, at most the next to be produced. */

@@ -5,13 +5,15 @@
  * redriven and died again is another; redriving is one local entry, so that it neither loses nor doubles.
  * Elsewhere: how a message dies (acknowledge.ts), keeping its bytes when the station trims it (retain.ts).
  */
-import { draft, type ActorLog } from '../actor/log.ts';
+import type { ActorLog } from '../actor/log.ts';
+import { draft } from '../actor/log.ts';
 import type { DeadLetter } from '../calls.ts';
 import { KIND } from '../entry/kinds.ts';
+import type { Soon } from '../ports.ts';
 import { letterKey } from './machine.ts';
 import type { Letter, PartitionState } from './state.ts';
-import { soon, type Stored } from './stored.ts';
-import type { Soon } from '../ports.ts';
+import type { Stored } from './stored.ts';
+import { soon } from './stored.ts';
 
 export interface LetterName {
   readonly partition: number;
@@ -51,7 +53,17 @@ export function describe(state: PartitionState, stored: Stored, letter: Letter):
     { at: diedAt, event: reason, consumer, deliveries },
   ];
   const id = formatLetter(state.partition, letter);
-  return soon(stored.take(sequence, 1, 1), ({ block }) => ({ id, reason, error, group, consumer, deliveries, diedAt, history, message: block }));
+  return soon(stored.take(sequence, 1, 1), ({ block }) => ({
+    id,
+    reason,
+    error,
+    group,
+    consumer,
+    deliveries,
+    diedAt,
+    history,
+    message: block,
+  }));
 }
 
 /** @returns index of the entry; 0 when none of them is there */

@@ -71,7 +71,11 @@ class Slice {
   }
 
   encode(): Uint8Array {
-    const items = Array.from({ length: this.count }, (_, place) => ({ id: this.#id(place), sequence: this.#sequences[place]!, age: this.#ages[place]! }));
+    const items = Array.from({ length: this.count }, (_, place) => ({
+      id: this.#id(place),
+      sequence: this.#sequences[place]!,
+      age: this.#ages[place]!,
+    }));
     return encode(sliceLayout, { name: this.name, since: this.since, items });
   }
 

@@ -6,16 +6,19 @@
  * lease or return as well. The lease's own entry is waited for by nobody.
  * Elsewhere: waiting, and several partitions (broker/consume.ts); the runs (runs.ts).
  */
-import { draft, type ActorLog } from '../actor/log.ts';
+import type { ActorLog } from '../actor/log.ts';
+import { draft } from '../actor/log.ts';
 import type { LeasedBlock } from '../calls.ts';
 import { KIND } from '../entry/kinds.ts';
 import { isPlanted } from '../faults.ts';
 import type { Limits } from '../limits.ts';
 import type { Soon } from '../ports.ts';
 import { formatLease } from '../receipt.ts';
-import { LEASED, RETURNED, type Run } from './runs.ts';
+import type { Run } from './runs.ts';
+import { LEASED, RETURNED } from './runs.ts';
 import type { Group, PartitionState } from './state.ts';
-import { type Found, soon, type Stored } from './stored.ts';
+import type { Found, Stored } from './stored.ts';
+import { soon } from './stored.ts';
 
 export interface Ask {
   readonly group: Group;
@@ -111,7 +114,9 @@ function* candidates(state: PartitionState, group: Group, now: number, limits: L
 function lease(log: ActorLog, state: PartitionState, { group, consumer, leaseMs }: Ask, pieces: readonly Piece[]): Fetched {
   const { now } = log;
   const runs = pieces.map(({ found: { block }, deliveries }) => ({ from: block.first, count: block.count, deliveries }));
-  const index = isPlanted('forget-a-lease') ? log.last : log.append([draft(KIND.leased, { group: group.id, consumer, expires: now + leaseMs, runs })], now);
+  const index = isPlanted('forget-a-lease')
+    ? log.last
+    : log.append([draft(KIND.leased, { group: group.id, consumer, expires: now + leaseMs, runs })], now);
   const text = formatLease({ group: group.id, epoch: log.volume.epoch, index }, state.partition, state.secret);
   const blocks = pieces.map(({ found: { block }, deliveries }) => ({ ...block, deliveries, lease: text }));
   return { blocks, index, rests: pieces.reduce((rests, piece) => Math.max(rests, piece.rests, piece.found.index), 0) };

@@ -5,16 +5,30 @@
  * other half (produce.ts, fetch.ts, acknowledge.ts, dead.ts, retain.ts, configure.ts).
  */
 import type { Applied, Machine } from '../actor/log.ts';
-import { HAS_ID, u32At, HEADER_BYTES } from '../batch/layout.ts';
 import { RecordCursor } from '../batch/cursor.ts';
-import type { Acked, Died, Extended, GroupChanged, GroupMade, GroupRemoved, Leased, LettersRemoved, Redriven, Returned, Sought } from '../entry/group.ts';
+import { HAS_ID, HEADER_BYTES, u32At } from '../batch/layout.ts';
+import type {
+  Acked,
+  Died,
+  Extended,
+  GroupChanged,
+  GroupMade,
+  GroupRemoved,
+  Leased,
+  LettersRemoved,
+  Redriven,
+  Returned,
+  Sought,
+} from '../entry/group.ts';
 import { KIND } from '../entry/kinds.ts';
 import { readCarried, recordsEnd } from '../entry/produce.ts';
 import type { Configured, Trimmed } from '../entry/station.ts';
 import { isPlanted } from '../faults.ts';
-import { ACKED, ackedRun, LEASED, RETURNED, Runs, type Run } from './runs.ts';
+import type { Run } from './runs.ts';
+import { ACKED, ackedRun, LEASED, RETURNED, Runs } from './runs.ts';
 import { loadSection, takeSections } from './sections.ts';
-import { newGroup, type Group, type Letter, type PartitionState } from './state.ts';
+import type { Group, Letter, PartitionState } from './state.ts';
+import { newGroup } from './state.ts';
 
 type Apply = (state: PartitionState, entry: Applied) => void;
 
@@ -184,7 +198,8 @@ function applySought(state: PartitionState, { command, group, at }: Sought, entr
     for (const run of owed) {
       for (let sequence = run.end - 1; sequence >= run.from; sequence--) {
         if (sequence >= at && sequence >= state.first) state.unpin(sequence);
-        else if (sequence < at) found.runs.reopen({ ...run, from: sequence, end: sequence + 1, state: RETURNED, at: 0, rests: entry.index });
+        else if (sequence < at)
+          found.runs.reopen({ ...run, from: sequence, end: sequence + 1, state: RETURNED, at: 0, rests: entry.index });
       }
     }
   });
@@ -194,7 +209,16 @@ function applyLeased(state: PartitionState, { group, consumer, expires, runs }: 
   change(state, group, entry, (found) => {
     for (const { from, count, deliveries } of runs) {
       const end = from + count;
-      const lease = { state: LEASED, epoch: entry.epoch, index: entry.index, deliveries, at: expires, since: entry.time, consumer, rests: entry.index } as const;
+      const lease = {
+        state: LEASED,
+        epoch: entry.epoch,
+        index: entry.index,
+        deliveries,
+        at: expires,
+        since: entry.time,
+        consumer,
+        rests: entry.index,
+      } as const;
       if (from === found.runs.next) found.runs.push({ from, end, pinned: false, ...lease });
       else found.runs.change(from, end, (part) => ({ ...part, ...lease }));
     }
@@ -236,7 +260,11 @@ function applyReturned(state: PartitionState, { group, why, due, ranges }: Retur
     for (const { from, count } of ranges) {
       reach(found, from + count, from);
       found.runs.change(from, from + count, (part) => ({
-        ...part, state: RETURNED, at: due, rests: entry.index, deliveries: why === 'uncounted' ? Math.max(0, part.deliveries - 1) : part.deliveries,
+        ...part,
+        state: RETURNED,
+        at: due,
+        rests: entry.index,
+        deliveries: why === 'uncounted' ? Math.max(0, part.deliveries - 1) : part.deliveries,
       }));
     }
   });
@@ -257,9 +285,22 @@ function applyDied(state: PartitionState, { group, reason, error, ranges }: Died
       reach(found, from + count, from);
       found.runs.change(from, from + count, (part) => {
         for (let sequence = part.from; sequence < part.end; sequence++) {
-          addLetter(state, found, {
-            sequence, died: entry.index, group, reason, error, consumer: part.consumer, deliveries: part.deliveries, deliveredAt: part.since, diedAt: entry.time,
-          }, part.pinned);
+          addLetter(
+            state,
+            found,
+            {
+              sequence,
+              died: entry.index,
+              group,
+              reason,
+              error,
+              consumer: part.consumer,
+              deliveries: part.deliveries,
+              deliveredAt: part.since,
+              diedAt: entry.time,
+            },
+            part.pinned,
+          );
         }
         return settled(part);
       });
@@ -295,7 +336,17 @@ function applyRedriven(state: PartitionState, { letters }: Redriven, entry: Appl
 /** The pin goes over from the letter to the run. Leases given out before count no more. */
 function reopen(group: Group, sequence: number, entry: Applied): void {
   const run = {
-    from: sequence, end: sequence + 1, state: RETURNED, epoch: entry.epoch, index: entry.index, deliveries: 0, at: 0, since: 0, consumer: '', pinned: true, rests: entry.index,
+    from: sequence,
+    end: sequence + 1,
+    state: RETURNED,
+    epoch: entry.epoch,
+    index: entry.index,
+    deliveries: 0,
+    at: 0,
+    since: 0,
+    consumer: '',
+    pinned: true,
+    rests: entry.index,
   } as const;
   if (sequence >= group.runs.next) reach(group, sequence + 1, sequence);
   if (sequence < group.runs.floor) group.runs.reopen(run);

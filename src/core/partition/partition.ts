@@ -6,23 +6,31 @@
  * can and passes the hint on.
  * Elsewhere: each verb has its file; several partitions (broker/); time (actor/alarms.ts).
  */
-import { type Gate, type Level, storageFailed } from '../actor/gate.ts';
+import type { Gate, Level } from '../actor/gate.ts';
+import { storageFailed } from '../actor/gate.ts';
 import { ActorLog } from '../actor/log.ts';
 import type { Time } from '../actor/time.ts';
 import type { Block, DeadLetter, GroupConfig, LeasedBlock, PartitionCounts, Place } from '../calls.ts';
 import { WaysideError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { ActorKey, Journal, Soon, Timers, Volume } from '../ports.ts';
-import { expireLeases, settle, type Settled, type Settling } from './acknowledge.ts';
-import { changeGroup, configure, type Given, makeGroup, removeGroup, resolvePlace, seek } from './configure.ts';
-import { agedLetters, describe, findLetter, lettersAfter, type LetterName, redriveToGroup, removeLetters } from './dead.ts';
-import { type Ask, fetch, type Fetched, giveBack, isAvailable } from './fetch.ts';
+import type { Settled, Settling } from './acknowledge.ts';
+import { expireLeases, settle } from './acknowledge.ts';
+import type { Given } from './configure.ts';
+import { changeGroup, configure, makeGroup, removeGroup, resolvePlace, seek } from './configure.ts';
+import type { LetterName } from './dead.ts';
+import { agedLetters, describe, findLetter, lettersAfter, redriveToGroup, removeLetters } from './dead.ts';
+import type { Ask, Fetched } from './fetch.ts';
+import { fetch, giveBack, isAvailable } from './fetch.ts';
 import { PartitionMachine } from './machine.ts';
-import { decideProduce, type Part, type PartResult } from './produce.ts';
-import { type Goal, purgeGoal, retentionGoal, trimSlice } from './retain.ts';
+import type { Part, PartResult } from './produce.ts';
+import { decideProduce } from './produce.ts';
+import type { Goal } from './retain.ts';
+import { purgeGoal, retentionGoal, trimSlice } from './retain.ts';
 import { LEASED } from './runs.ts';
-import { type Group, type Letter, PartitionState, unread } from './state.ts';
-import { soon, Stored } from './stored.ts';
+import type { Group, Letter } from './state.ts';
+import { PartitionState, unread } from './state.ts';
+import { Stored, soon } from './stored.ts';
 
 export interface PartitionPorts {
   readonly key: ActorKey;
@@ -100,7 +108,10 @@ export class Partition {
     const bytes = this.#sending.reduce((sum, { part }) => sum + part.view.recordsEnd, 0);
     if (!this.log.volume.hasRoom(bytes)) {
       // Later parts queue behind, so that the order holds.
-      this.log.volume.makeRoom(bytes).then(() => this.#flushNow(), (error: unknown) => this.#refuseSending(error));
+      this.log.volume.makeRoom(bytes).then(
+        () => this.#flushNow(),
+        (error: unknown) => this.#refuseSending(error),
+      );
       return;
     }
     this.#flushNow();
@@ -114,7 +125,12 @@ export class Partition {
       const { log, state } = this;
       if (this.#removed) throw new WaysideError('STATION_NOT_FOUND', 'The station was removed.');
       const { now } = log;
-      const { drafts, results } = decideProduce(state, sending.map(({ part }) => part), now, this.#ports.limits);
+      const { drafts, results } = decideProduce(
+        state,
+        sending.map(({ part }) => part),
+        now,
+        this.#ports.limits,
+      );
       if (drafts.length > 0) log.append(drafts, now);
       const open = log.wait(state.produced, this.#level);
       sending.forEach((each, i) => answerWhen(open, each, results[i]!));
@@ -167,10 +183,16 @@ export class Partition {
     const { state } = this;
     if (sequence < state.first) {
       await this.log.wait(this.log.last, this.#level);
-      throw new WaysideError('MESSAGE_TRIMMED', `Message ${sequence} of partition ${state.partition} is gone: the first that is left is ${state.first}.`);
+      throw new WaysideError(
+        'MESSAGE_TRIMMED',
+        `Message ${sequence} of partition ${state.partition} is gone: the first that is left is ${state.first}.`,
+      );
     }
     if (sequence >= state.next) {
-      throw new WaysideError('MESSAGE_NOT_FOUND', `Partition ${state.partition} has no message ${sequence}: the next sequence is ${state.next}.`);
+      throw new WaysideError(
+        'MESSAGE_NOT_FOUND',
+        `Partition ${state.partition} has no message ${sequence}: the next sequence is ${state.next}.`,
+      );
     }
     const { blocks } = await this.read(sequence, 1, 1);
     const [block] = blocks;

@@ -5,14 +5,16 @@
  * are taken, so that a refused one leaves no trace, its id included; a batch that needs no change is stored as it came,
  * without a copy or a second hash. Elsewhere: routing to partitions (broker/produce.ts), what the entry does (machine.ts).
  */
-import { batchDraft, type Draft } from '../actor/log.ts';
+import type { Draft } from '../actor/log.ts';
+import { batchDraft } from '../actor/log.ts';
 import { BatchBuilder } from '../batch/build.ts';
 import { RecordCursor } from '../batch/cursor.ts';
 import type { BatchView } from '../batch/walk.ts';
 import type { ProduceInput } from '../calls.ts';
 import { KIND } from '../entry/kinds.ts';
 import { producedBody } from '../entry/produce.ts';
-import { WaysideError, type Code } from '../errors.ts';
+import type { Code } from '../errors.ts';
+import { WaysideError } from '../errors.ts';
 import { isPlanted } from '../faults.ts';
 import type { Limits } from '../limits.ts';
 import type { PartitionState } from './state.ts';
@@ -37,7 +39,12 @@ export interface PartResult {
 const GATHER_BYTES = 16 * 1024;
 
 /** What the parts that wait together become. Ids are noted in `state` on the way; nothing can be refused after. */
-export function decideProduce(state: PartitionState, parts: readonly Part[], now: number, limits: Limits): { drafts: Draft[]; results: (PartResult | WaysideError)[] } {
+export function decideProduce(
+  state: PartitionState,
+  parts: readonly Part[],
+  now: number,
+  limits: Limits,
+): { drafts: Draft[]; results: (PartResult | WaysideError)[] } {
   const writer = new EntryWriter(state.next, limits);
   const results = parts.map((part) => {
     const refusal = refusePart(state, part, now, writer);
@@ -58,14 +65,23 @@ function isPlain({ settings }: PartitionState, { view }: Part): boolean {
 /** Why nothing of the part can be stored. */
 function refusePart(state: PartitionState, part: Part, now: number, writer: EntryWriter): WaysideError | undefined {
   const { atomic, expectedSequence } = part.input;
-  if (part.version !== state.version) return new WaysideError('STALE_CONFIG', 'The station has been changed meanwhile. Send the call again.');
+  if (part.version !== state.version)
+    return new WaysideError('STALE_CONFIG', 'The station has been changed meanwhile. Send the call again.');
   if (expectedSequence !== undefined && expectedSequence !== writer.next && !isRepeat(state, part, now)) {
     if (isPlanted('sequence-not-compared')) return undefined;
-    return new WaysideError('SEQUENCE_MISMATCH', `The next sequence is ${writer.next}, not ${expectedSequence}. Read what came meanwhile, then decide anew.`);
+    return new WaysideError(
+      'SEQUENCE_MISMATCH',
+      `The next sequence is ${writer.next}, not ${expectedSequence}. Read what came meanwhile, then decide anew.`,
+    );
   }
   if (atomic !== true) return undefined;
   const first = firstRefusal(state, part, now, writer);
-  return first && new WaysideError(first.code, `Message ${first.index}: ${first.detail} The batch is atomic, so none of it is stored.`, { index: first.index });
+  return (
+    first &&
+    new WaysideError(first.code, `Message ${first.index}: ${first.detail} The batch is atomic, so none of it is stored.`, {
+      index: first.index,
+    })
+  );
 }
 
 /** Every message of the part was produced before. */
@@ -113,8 +129,13 @@ class Room {
   }
 
   take(bytes: number): { code: Code; detail: string } | undefined {
-    if (this.#messages < 1) return { code: 'LIMIT_EXCEEDED', detail: 'The station holds its maxMessages and discards nothing. Consume or purge, then send again.' };
-    if (this.#bytes < bytes) return { code: 'LIMIT_EXCEEDED', detail: 'The station holds its maxBytes and discards nothing. Consume or purge, then send again.' };
+    if (this.#messages < 1)
+      return {
+        code: 'LIMIT_EXCEEDED',
+        detail: 'The station holds its maxMessages and discards nothing. Consume or purge, then send again.',
+      };
+    if (this.#bytes < bytes)
+      return { code: 'LIMIT_EXCEEDED', detail: 'The station holds its maxBytes and discards nothing. Consume or purge, then send again.' };
     this.#messages--;
     this.#bytes -= bytes;
     return undefined;

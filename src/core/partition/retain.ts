@@ -6,7 +6,8 @@
  * commit. Work is done in slices, so that a long trim does not hold up what else the partition does.
  * Elsewhere: dropping segments (the volume), what the entries do (machine.ts).
  */
-import { type ActorLog, type Draft, draft } from '../actor/log.ts';
+import type { ActorLog, Draft } from '../actor/log.ts';
+import { draft } from '../actor/log.ts';
 import { BatchBuilder } from '../batch/build.ts';
 import { HEADER_BYTES, u32At } from '../batch/layout.ts';
 import { skip } from '../batch/walk.ts';
@@ -41,7 +42,8 @@ export function retentionGoal(state: PartitionState, now: number): Goal | undefi
   const { maxAgeMs, maxMessages, maxBytes, untilAcked, discard } = state.config.retention;
   if (maxAgeMs !== undefined && state.oldest + maxAgeMs <= now) return { ...NO_GOAL, reason: 'age', olderThan: now - maxAgeMs };
   const discards = discard === 'old';
-  if (discards && maxMessages !== undefined && state.next - state.first > maxMessages) return { ...NO_GOAL, reason: 'count', below: state.next - maxMessages };
+  if (discards && maxMessages !== undefined && state.next - state.first > maxMessages)
+    return { ...NO_GOAL, reason: 'count', below: state.next - maxMessages };
   if (discards && maxBytes !== undefined && state.bytes > maxBytes) return { ...NO_GOAL, reason: 'bytes', bytes: maxBytes };
   if (untilAcked === true && state.groups.size > 0) {
     let floor = state.next;
@@ -65,7 +67,12 @@ export function purgeGoal(state: PartitionState, upTo: number | undefined, comma
  *
  * @returns index of its entry, and whether more is to be done
  */
-export async function trimSlice(log: ActorLog, stored: Stored, state: PartitionState, goal: Goal): Promise<{ index: number; more: boolean }> {
+export async function trimSlice(
+  log: ActorLog,
+  stored: Stored,
+  state: PartitionState,
+  goal: Goal,
+): Promise<{ index: number; more: boolean }> {
   const cut = await findCut(log, stored, state, goal);
   const wanted = cut.first === state.next ? log.last + 1 : await log.volume.find(log.key, 'sequence', cut.first);
   const carried = new Map<number, Found>();
@@ -78,7 +85,14 @@ export async function trimSlice(log: ActorLog, stored: Stored, state: PartitionS
   }
 }
 
-function appendTrim(log: ActorLog, state: PartitionState, goal: Goal, cut: Cut, carried: ReadonlyMap<number, Found>, floor: number): number {
+function appendTrim(
+  log: ActorLog,
+  state: PartitionState,
+  goal: Goal,
+  cut: Cut,
+  carried: ReadonlyMap<number, Found>,
+  floor: number,
+): number {
   const trimmed = {
     command: cut.more ? 0 : goal.command,
     reason: goal.reason,

@@ -115,7 +115,8 @@ export class Runs {
   /** Finds `earliest` anew, at `now`: what has come back by then waits for a consumer, not for a time. */
   refreshEarliest(now: number): void {
     this.earliest = Infinity;
-    for (const run of this.list) if (isTimed(run) && (run.state === LEASED || run.at > now)) this.earliest = Math.min(this.earliest, run.at);
+    for (const run of this.list)
+      if (isTimed(run) && (run.state === LEASED || run.at > now)) this.earliest = Math.min(this.earliest, run.at);
   }
 
   #locate(sequence: number): number {
@@ -159,5 +160,12 @@ function merge(list: Run[], run: Run): void {
 function alike(a: Run, b: Run): boolean {
   if (a.state !== b.state) return false;
   if (a.state === ACKED) return true;
-  return a.epoch === b.epoch && a.index === b.index && a.deliveries === b.deliveries && a.at === b.at && a.consumer === b.consumer && a.pinned === b.pinned;
+  return (
+    a.epoch === b.epoch &&
+    a.index === b.index &&
+    a.deliveries === b.deliveries &&
+    a.at === b.at &&
+    a.consumer === b.consumer &&
+    a.pinned === b.pinned
+  );
 }

@@ -7,7 +7,8 @@ import { decode, encode, flag, list, number, oneOf, optional, struct, text } fro
 import { groupConfig } from '../entry/group.ts';
 import { stationConfig } from '../entry/station.ts';
 import type { Run } from './runs.ts';
-import { newGroup, type Group, type PartitionState } from './state.ts';
+import type { Group, PartitionState } from './state.ts';
+import { newGroup } from './state.ts';
 
 const coreLayout = struct({
   layout: number,
@@ -89,8 +90,16 @@ export function* takeSections(state: PartitionState): Iterable<readonly [string,
 export function encodeGroup(group: Group): Uint8Array {
   const runs = group.runs.list.map((run) => ({ ...run, count: run.end - run.from, state: STATES[run.state] }));
   return encode(groupLayout, {
-    layout: LAYOUT, id: group.id, name: group.name, config: group.config, next: group.runs.next,
-    fenceEpoch: group.fence.epoch, fenceIndex: group.fence.index, touched: group.touched, dead: group.dead, runs,
+    layout: LAYOUT,
+    id: group.id,
+    name: group.name,
+    config: group.config,
+    next: group.runs.next,
+    fenceEpoch: group.fence.epoch,
+    fenceIndex: group.fence.index,
+    touched: group.touched,
+    dead: group.dead,
+    runs,
   });
 }
 
@@ -114,7 +123,8 @@ function withoutLayout<T extends { layout: number }>({ layout: _, ...rest }: T):
 function loadGroup(state: PartitionState, body: Uint8Array): void {
   const saved = decode(groupLayout, body);
   const group = newGroup(saved.id, saved.name, saved.config, saved.runs[0]?.from ?? saved.next);
-  for (const { count, state: word, ...run } of saved.runs) group.runs.push({ ...run, end: run.from + count, state: STATES.indexOf(word) as Run['state'] });
+  for (const { count, state: word, ...run } of saved.runs)
+    group.runs.push({ ...run, end: run.from + count, state: STATES.indexOf(word) as Run['state'] });
   group.fence = { epoch: saved.fenceEpoch, index: saved.fenceIndex };
   group.touched = saved.touched;
   group.dead = saved.dead;

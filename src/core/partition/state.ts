@@ -5,8 +5,7 @@
  * end at or below `next`; a pin has a holder for each dead letter and each redriven message of its sequence.
  * It is made by entries alone (machine.ts), so two partitions with the same entries have the same state.
  */
-import type { StationConfig } from '../calls.ts';
-import type { GroupConfig } from '../calls.ts';
+import type { GroupConfig, StationConfig } from '../calls.ts';
 import { Dedup } from './dedup.ts';
 import { Runs } from './runs.ts';
 

@@ -74,7 +74,8 @@ export class Stored {
   #keep(entries: readonly StoredEntry[]): void {
     for (const entry of entries) if (!this.#window.some((kept) => kept.index === entry.index)) this.#window.push(entry);
     let bytes = this.#window.reduce((sum, entry) => sum + entry.bodyBytes, 0);
-    while (this.#window.length > 1 && (this.#window.length > WINDOW_ENTRIES_MAX || bytes > WINDOW_BYTES_MAX)) bytes -= this.#window.shift()!.bodyBytes;
+    while (this.#window.length > 1 && (this.#window.length > WINDOW_ENTRIES_MAX || bytes > WINDOW_BYTES_MAX))
+      bytes -= this.#window.shift()!.bodyBytes;
   }
 
   #cut(entry: StoredEntry, sequence: number, count: number, bytesMax: number): Block {
@@ -83,16 +84,33 @@ export class Stored {
     const last = recordsEnd(entry.body);
     const start = skip(entry.body, HEADER_BYTES, before);
     const taken = take(entry.body, start, last, Math.min(count, entry.count - before), bytesMax);
-    return { partition: this.#state.partition, first: sequence, count: taken.count, producedAt: entry.time, bytes: entry.body, start, end: taken.end };
+    return {
+      partition: this.#state.partition,
+      first: sequence,
+      count: taken.count,
+      producedAt: entry.time,
+      bytes: entry.body,
+      start,
+      end: taken.end,
+    };
   }
 
   #carriedBlock(entry: StoredEntry, sequence: number): Found {
     const { messages } = readCarried(entry.body);
     const place = messages.findIndex((message) => message.sequence === sequence);
     const message = messages[place];
-    if (message === undefined) throw new WaysideError('CORRUPTION', `Message ${sequence} is not in entry ${entry.index} of ${this.#log.key}.`);
+    if (message === undefined)
+      throw new WaysideError('CORRUPTION', `Message ${sequence} is not in entry ${entry.index} of ${this.#log.key}.`);
     const start = skip(entry.body, HEADER_BYTES, place);
-    const block = { partition: this.#state.partition, first: sequence, count: 1, producedAt: message.time, bytes: entry.body, start, end: skip(entry.body, start, 1) };
+    const block = {
+      partition: this.#state.partition,
+      first: sequence,
+      count: 1,
+      producedAt: message.time,
+      bytes: entry.body,
+      start,
+      end: skip(entry.body, start, 1),
+    };
     return { index: entry.index, block };
   }
 }

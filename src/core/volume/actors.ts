@@ -3,8 +3,8 @@
  *
  * Holds: O(segments × actors in them), never O(entries). An actor's ranges are sorted by their first index; copies of
  * leftovers may overlap them, and the same index in two ranges is the same entry. `live` of the whole and of each segment
- * count exactly what is not dead, except for ranges in `stale`, which a trim has cut inside a sealed segment and whose
- * table was not in memory: they are counted as before until `settle` has the table.
+ * count exactly what is not dead, except for ranges in `stale`, which a trim has cut inside a sealed segment: they
+ * are counted as before until `settle` is given their table.
  * Elsewhere: the bytes (format.ts, directory.ts), finding an entry in a range (reading.ts).
  */
 import type { ActorInfo, ActorKey, SectionInfo } from '../ports.ts';
@@ -153,6 +153,13 @@ export class Actors {
     this.byKey.delete(actor.key);
   }
 
+  /** An entry of the range now lies elsewhere too, and is counted there. */
+  moved(range: Range, data: boolean, bytes: number): void {
+    if (data) range.dataBytes -= bytes;
+    else range.stateBytes -= bytes;
+    this.#count(range.segment, -bytes);
+  }
+
   /** Nothing of the range is needed any more: it is dead, or all that lives in it has been copied. */
   detach(range: Range): void {
     this.#count(range.segment, -(range.dataBytes + range.stateBytes));
@@ -165,9 +172,9 @@ export class Actors {
   }
 
   /** Counts a stale range anew, now that its table is there. */
-  settle(range: Range, rows: Rows): void {
+  settle(range: Range, rows: Rows, isCopied: (index: number) => boolean): void {
     if (!this.stale.delete(range)) return;
-    const [data, state] = livingBytes(range.actor, rows);
+    const [data, state] = livingBytes(range.actor, rows, isCopied);
     this.#count(range.segment, data + state - range.dataBytes - range.stateBytes);
     range.dataBytes = data;
     range.stateBytes = state;
@@ -270,9 +277,13 @@ function bytesBetween(rows: Rows, from: number, to: number, data: number): numbe
   return bytes;
 }
 
-function livingBytes(actor: Actor, rows: Rows): [data: number, state: number] {
-  return [
-    bytesBetween(rows, actor.data, Number.MAX_SAFE_INTEGER, 1),
-    bytesBetween(rows, actor.state, Number.MAX_SAFE_INTEGER, 0),
-  ];
+function livingBytes(actor: Actor, rows: Rows, isCopied: (index: number) => boolean): [data: number, state: number] {
+  const bytes: [number, number] = [0, 0];
+  for (let at = placeOf(rows, Math.min(actor.data, actor.state)); at < rows.count; at++) {
+    const row = rowAt(rows, at);
+    const data = rows.table.data[row] === 1;
+    const index = rows.table.index[row]!;
+    if (index >= (data ? actor.data : actor.state) && !isCopied(index)) bytes[data ? 0 : 1] += rows.table.bytes(row);
+  }
+  return bytes;
 }

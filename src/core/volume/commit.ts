@@ -6,7 +6,7 @@
  * Elsewhere: writing it (writer.ts), reading it back after a crash (replay.ts).
  */
 import type { Write } from '../ports.ts';
-import type { Actor } from './actors.ts';
+import type { Actor, Range } from './actors.ts';
 import { checkWrites } from './check.ts';
 import {
   BLOCK_HEADER_BYTES,
@@ -52,6 +52,8 @@ export function commitWrites(store: Store, writer: Writer, writes: readonly Writ
 /** An entry or a section as it lies in a segment that is to go: copied with all it says of itself. */
 export interface Leftover {
   readonly actor: Actor;
+  /** Where an entry is copied from. */
+  readonly range?: Range;
   readonly record: RecordHeader;
   readonly body: Uint8Array;
 }
@@ -61,12 +63,13 @@ export function commitLeftovers(store: Store, writer: Writer, leftovers: readonl
   for (const { body } of leftovers) length += recordBytes(body.length);
   const slot = writer.reserve(length);
   let { at, offset } = slot;
-  for (const { actor, record, body } of leftovers) {
+  for (const { actor, range, record, body } of leftovers) {
     putRecord(slot, at, offset, actor, { ...record, flags: record.flags | FLAG_COPIED }, [body]);
     if (record.type === RECORD_ENTRY) {
       const { index, kind, version, epoch, first, count, time, crc } = record;
       const row = slot.segment.table!.add(offset, index, kind, version, epoch, first, count, time, (record.flags & FLAG_DATA) !== 0, crc, body.length);
       store.actors.entry(actor, slot.segment, row);
+      if (range) store.actors.moved(range, (record.flags & FLAG_DATA) !== 0, recordBytes(body.length));
     } else {
       const name = sectionName(record, body);
       const { index: asOf, crc } = record;

@@ -46,7 +46,7 @@ export interface LogOptions {
   readonly settings?: Partial<LogSettings>;
 }
 
-/** What a failed life leaves to the next: where the log ends by what was synced, and what was written behind it. */
+/** What a failed life leaves to the next: where the log ends by what was synced, and what was committed behind it. */
 interface Rescue {
   readonly trusted: Place;
   readonly blocks: readonly Block[];
@@ -186,7 +186,7 @@ export class LogVolume implements Volume {
 
   #remember({ store, writer }: Running): void {
     this.#last = { epoch: store.epoch, written: writer.written, synced: writer.synced };
-    this.#rescue = { trusted: writer.known, blocks: [...writer.unsynced] };
+    this.#rescue = { trusted: writer.known, blocks: writer.unconfirmed };
   }
 
   async #start(rescue: Rescue | undefined): Promise<Running> {

@@ -10,6 +10,7 @@ import { WaysideError } from '../errors.ts';
 import type { File } from '../ports.ts';
 import type { Range } from './actors.ts';
 import { newRange } from './actors.ts';
+import { markCopied, recount } from './counting.ts';
 import { decodeNotes } from './footer.ts';
 import type { FileId, Place, RecordHeader, SegmentHeader, Trailer } from './format.ts';
 import { decodeBlockHeader, decodeSegmentHeader, decodeTrailer, RECORD_DIRECTORY, RECORD_ENTRY, SEGMENT_HEADER_BYTES, TRAILER_BYTES, viewOf } from './format.ts';
@@ -299,10 +300,11 @@ async function trailerOf(one: Found, id: FileId): Promise<Trailer | undefined> {
 
 async function countCut(store: Store, tables: Tables): Promise<void> {
   const { stale } = store.actors;
+  markCopied(store.actors);
   if (stale.size > COUNT_AT_ONCE) return;
   for (const range of [...stale] as Range[]) {
     try {
-      store.actors.settle(range, tables.now(range) ?? (await tables.load(range)));
+      await recount(store.actors, tables, range);
     } catch (error) {
       // Damaged: it is counted as living, and reads of it will say so.
       store.ports.journal.error(`${range.segment.name}: ${error instanceof Error ? error.message : String(error)}`);

@@ -92,14 +92,9 @@ export class Reading {
     return { record, body };
   }
 
-  /** The rows of a range, wherever they are. */
-  rows(range: Range): Soon<Rows> {
-    return this.#tables.now(range) ?? this.#tables.load(range);
-  }
-
-  /** Bodies of the rows of one segment, in their order. */
-  async bodies(segment: Segment, rows: Rows, which: readonly number[]): Promise<StoredEntry[]> {
-    return this.#fromFiles(which.map((row) => ({ segment, rows, row })));
+  /** The entries of rows of one segment, in their order. */
+  async bodies(segment: Segment, found: readonly { readonly rows: Rows; readonly row: number }[]): Promise<StoredEntry[]> {
+    return this.#fromFiles(found.map(({ rows, row }) => ({ segment, rows, row })));
   }
 
   async #readLater(actor: Actor, from: number, bytesMax: number, what: 'all' | 'data'): Promise<StoredEntry[]> {

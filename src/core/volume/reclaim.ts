@@ -6,9 +6,11 @@
  * leaves an entry twice, never not at all. Little is copied in one turn, and what died meanwhile is not copied.
  * Elsewhere: what lives (actors.ts), what happens to the files (room.ts).
  */
+import { WaysideError } from '../errors.ts';
 import type { VolumeListener } from '../ports.ts';
 import { DiskFullError } from '../ports.ts';
 import type { Range, Section } from './actors.ts';
+import { copiesOf, isIn, recount } from './counting.ts';
 import { commitDrops, commitLeftovers } from './commit.ts';
 import type { Leftover } from './commit.ts';
 import { FLAG_DATA, RECORD_ENTRY } from './format.ts';
@@ -17,12 +19,13 @@ import type { Room } from './room.ts';
 import type { Segment } from './segment.ts';
 import type { Store } from './store.ts';
 import { Dropped } from './store.ts';
+import type { Rows } from './table.ts';
 import { placeOf, rowAt } from './table.ts';
 import type { Tables } from './tables.ts';
 import type { Writer } from './writer.ts';
 
 /** A segment that lives up to this share gives too little back for its copy. */
-const COPY_SHARE_MAX = 0.9;
+const COPY_SHARE_MAX = 0.95;
 /** Sealed segments below a quarter of the size (many restarts) are put together when there are more than this. */
 const SMALL_MAX = 8;
 /** State of one actor in a segment, above which it is asked to settle before it is copied. */
@@ -95,8 +98,8 @@ export class Reclaim {
       } catch (error) {
         if (store.failure || store.closing) return;
         if (error instanceof Dropped) continue;
-        if (!(error instanceof DiskFullError)) store.fail(error);
-        else this.#later(store.settings.retryMs);
+        if (isFull(error)) this.#later(store.settings.retryMs);
+        else store.fail(error);
         return;
       }
     }
@@ -126,12 +129,12 @@ export class Reclaim {
 
   /** Counts the living bytes of ranges that a trim has cut. @returns whether any was counted */
   async #count(): Promise<boolean> {
-    const { store, reading } = this.#parts;
+    const { store, tables } = this.#parts;
     let counted = false;
     for (const range of [...store.actors.stale]) {
       if (this.#damaged.has(range.segment)) continue;
       try {
-        store.actors.settle(range, await reading.rows(range));
+        await recount(store.actors, tables, range);
         counted = true;
       } catch (error) {
         this.#markDamaged(range.segment, error);
@@ -155,7 +158,7 @@ export class Reclaim {
     const byShare = among
       .filter((segment) => !over || segment.live < (segment.end - segment.base) * COPY_SHARE_MAX)
       .sort((one, other) => one.live / one.filled - other.live / other.filled || one.number - other.number);
-    return byShare.find((segment) => room.hasRoomForCopies(segment.live) && !this.#settling(segment));
+    return byShare.find((segment) => room.mayCopy(segment.live) && !this.#settling(segment));
   }
 
   /** Asks the actors that hold much state in it to settle, and gives them time. */
@@ -178,70 +181,72 @@ export class Reclaim {
     return waiting;
   }
 
-  /** Copies all that lives in a segment to the head of the log. */
+  /** Copies all that lives in a segment to the head of the log, in the order in which it lies there. */
   async #empty(segment: Segment): Promise<void> {
-    const { store, writer, reading } = this.#parts;
-    const { copyBytes } = store.settings;
-    const moved: Range[] = [];
+    const { store, writer, reading, room } = this.#parts;
+    // No block of copies is so large that a segment could not be filled well with them.
+    const copyBytes = Math.min(store.settings.copyBytes, store.settings.segmentBytes / 4);
+    const ranges = [...segment.ranges];
     try {
-      for (const range of [...segment.ranges]) {
-        const rows = await reading.rows(range);
-        let batch: number[] = [];
+      const living = await this.#living(ranges);
+      for (let from = 0; from < living.length; ) {
         let bytes = 0;
-        const copy = async (): Promise<void> => {
-          const entries = await reading.bodies(segment, rows, batch);
-          batch = [];
-          bytes = 0;
-          if (store.failure || store.closing) throw new Dropped();
-          const leftovers: Leftover[] = entries.filter((entry) => this.#lives(range, entry.index, entry.data)).map((entry) => ({
-            actor: range.actor,
-            record: { ...entry, type: RECORD_ENTRY, flags: entry.data ? FLAG_DATA : 0, namespace: 0, station: 0, partition: 0 },
-            body: entry.body,
-          }));
-          if (leftovers.length > 0) commitLeftovers(store, writer, leftovers);
-          if (writer.pendingBytes > 2 * copyBytes) await writer.settled();
-        };
-        for (let at = placeOf(rows, Math.min(range.actor.data, range.actor.state)); at < rows.count; at++) {
-          const row = rowAt(rows, at);
-          if (!this.#lives(range, rows.table.index[row]!, rows.table.data[row] === 1) || (await this.#elsewhere(range, rows.table.index[row]!))) continue;
-          if (bytes > 0 && bytes + rows.table.bytes(row) > copyBytes) await copy();
-          batch.push(row);
-          bytes += rows.table.bytes(row);
-        }
-        if (batch.length > 0) await copy();
-        moved.push(range);
+        let to = from;
+        for (; to < living.length && (to === from || bytes + bytesOf(living[to]!) <= copyBytes); to++) bytes += bytesOf(living[to]!);
+        const some = living.slice(from, to);
+        const entries = await reading.bodies(segment, some);
+        await room.makeRoomForCopies(bytes);
+        this.#mustGoOn();
+        const leftovers: Leftover[] = [];
+        entries.forEach((entry, nth) => {
+          const { range } = some[nth]!;
+          if (!isLiving(range, entry.index, entry.data)) return;
+          const record = { ...entry, type: RECORD_ENTRY, flags: entry.data ? FLAG_DATA : 0, namespace: 0, station: 0, partition: 0 };
+          leftovers.push({ actor: range.actor, range, record, body: entry.body });
+        });
+        if (leftovers.length > 0) commitLeftovers(store, writer, leftovers);
+        if (writer.pendingBytes > 2 * copyBytes) await writer.settled();
+        from = to;
       }
-      for (const section of [...segment.sections]) await this.#copySection(section);
+      for (const section of [...segment.sections]) await this.#copySection(section, copyBytes);
       await writer.settled();
-      for (const range of moved) store.actors.detach(range);
+      for (const range of ranges) store.actors.detach(range);
     } catch (error) {
       this.#markDamaged(segment, error);
     }
   }
 
-  async #copySection(section: Section): Promise<void> {
-    const { store, writer, reading } = this.#parts;
-    const { record, body } = await reading.sectionBody(section);
-    if (store.failure || store.closing) throw new Dropped();
-    if (section.actor.sections?.get(section.name) !== section) return;
-    commitLeftovers(store, writer, [{ actor: section.actor, record, body }]);
-    if (writer.pendingBytes > 2 * store.settings.copyBytes) await writer.settled();
-  }
-
-  #lives({ actor }: Range, index: number, data: boolean): boolean {
-    return !actor.removed && index >= (data ? actor.data : actor.state);
-  }
-
-  /** A crash may have left the entry's copy: it is not copied again. */
-  async #elsewhere(range: Range, index: number): Promise<boolean> {
-    for (const other of range.actor.ranges) {
-      if (other === range || other.segment.number < range.segment.number || other.first > index || other.last < index) continue;
-      const soon = this.#parts.reading.rows(other);
-      const rows = soon instanceof Promise ? await soon : soon;
-      const at = placeOf(rows, index);
-      if (at < rows.count && rows.table.index[rowAt(rows, at)] === index) return true;
+  /** What is to be copied, by offset. A crash may have left copies: those are not copied again. */
+  async #living(ranges: readonly Range[]): Promise<Living[]> {
+    const { tables } = this.#parts;
+    const living: Living[] = [];
+    for (const range of ranges) {
+      const rows = tables.now(range) ?? (await tables.load(range));
+      const copies = await copiesOf(tables, range);
+      const { table } = rows;
+      for (let at = placeOf(rows, Math.min(range.actor.data, range.actor.state)); at < rows.count; at++) {
+        const row = rowAt(rows, at);
+        const index = table.index[row]!;
+        if (isLiving(range, index, table.data[row] === 1) && !isIn(copies, index)) living.push({ range, rows, row });
+      }
     }
-    return false;
+    return living.sort((one, other) => one.rows.table.offset[one.row]! - other.rows.table.offset[other.row]!);
+  }
+
+  async #copySection(section: Section, copyBytes: number): Promise<void> {
+    const { store, writer, reading, room } = this.#parts;
+    const { actor, name } = section;
+    const { record, body } = await reading.sectionBody(section);
+    await room.makeRoomForCopies(body.length);
+    this.#mustGoOn();
+    if (actor.sections?.get(name) !== section) return;
+    commitLeftovers(store, writer, [{ actor, record, body }]);
+    if (writer.pendingBytes > 2 * copyBytes) await writer.settled();
+  }
+
+  #mustGoOn(): void {
+    const { store } = this.#parts;
+    if (store.failure || store.closing) throw new Dropped();
   }
 
   async #drop(dead: readonly Segment[]): Promise<void> {
@@ -273,7 +278,7 @@ export class Reclaim {
 
   #markDamaged(segment: Segment, error: unknown): void {
     const { store } = this.#parts;
-    if (store.failure || store.closing || error instanceof Dropped || error instanceof DiskFullError) throw error;
+    if (store.failure || store.closing || error instanceof Dropped || isFull(error)) throw error;
     this.#damaged.add(segment);
     store.ports.journal.error(`${segment.name} is damaged and stays as it is: ${error instanceof Error ? error.message : String(error)}`);
   }
@@ -286,3 +291,15 @@ export class Reclaim {
     });
   }
 }
+
+interface Living {
+  readonly range: Range;
+  readonly rows: Rows;
+  readonly row: number;
+}
+
+const isFull = (error: unknown): boolean => error instanceof DiskFullError || (error instanceof WaysideError && error.code === 'STORAGE_FULL');
+
+const bytesOf = ({ rows, row }: Living): number => rows.table.bytes(row);
+
+const isLiving = ({ actor }: Range, index: number, data: boolean): boolean => !actor.removed && index >= (data ? actor.data : actor.state);

@@ -26,6 +26,8 @@ interface Prepared {
 
 interface Waiter {
   readonly bytes: number;
+  /** Claimed bytes that are not for it. */
+  readonly kept: number;
   readonly resolve: () => void;
   readonly reject: (error: Error) => void;
 }
@@ -57,23 +59,21 @@ export class Room {
   }
 
   hasRoom(bytes: number): boolean {
-    const { headroomBytes, pendingBytesMax } = this.#store.settings;
-    const { pendingBytes } = this.#writer;
-    if (pendingBytes > 0 && pendingBytes + bytes > pendingBytesMax) return false;
-    return this.#fits(bytes + COMMIT_BYTES, headroomBytes);
+    return this.#allows(bytes, this.#store.settings.headroomBytes);
   }
 
-  /** May leftovers of so many bytes be copied now? They may use the headroom, but for a part that ends a full disk. */
-  hasRoomForCopies(bytes: number): boolean {
-    return this.#fits(bytes + COMMIT_BYTES, Math.floor(this.#store.settings.headroomBytes / 4));
+  /** Is there any hope of copying so much now? Not on a disk that is full, unless it is claimed already. */
+  mayCopy(bytes: number): boolean {
+    return !this.#full || this.#claimed - bytes >= this.#keptFromCopies;
   }
 
   makeRoom(bytes: number): Promise<void> {
-    if (this.hasRoom(bytes)) return Promise.resolve();
-    return new Promise((resolve, reject) => {
-      this.#waiters.push({ bytes, resolve, reject });
-      this.wake();
-    });
+    return this.#wait(bytes, this.#store.settings.headroomBytes);
+  }
+
+  /** The same for leftovers, which may use the headroom, but for a part that ends a full disk. */
+  makeRoomForCopies(bytes: number): Promise<void> {
+    return this.#wait(bytes, this.#keptFromCopies);
   }
 
   /** Something has changed: a segment was begun, space was used or freed, a sync has caught up. */
@@ -97,6 +97,12 @@ export class Room {
       this.#running = undefined;
     });
     if (active.filled < active.end && !this.#store.failure) throw new DiskFullError('The disk is full.');
+  }
+
+  /** Claims what is wanted before the volume opens, as far as the disk has it. */
+  async ready(): Promise<void> {
+    this.wake();
+    await this.#running;
   }
 
   /** Something was committed: fills on when what is claimed has become short. */
@@ -171,6 +177,24 @@ export class Room {
     await this.#next?.file.close().catch(() => {});
   }
 
+  get #keptFromCopies(): number {
+    return Math.floor(this.#store.settings.headroomBytes / 4);
+  }
+
+  #wait(bytes: number, kept: number): Promise<void> {
+    if (this.#allows(bytes, kept)) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      this.#waiters.push({ bytes, kept, resolve, reject });
+      this.wake();
+    });
+  }
+
+  #allows(bytes: number, kept: number): boolean {
+    const { pendingBytes } = this.#writer;
+    if (pendingBytes > 0 && pendingBytes + bytes > this.#store.settings.pendingBytesMax) return false;
+    return this.#fits(bytes + COMMIT_BYTES, kept);
+  }
+
   get #claimed(): number {
     return Math.max(0, this.#left(this.#store.active)) + Math.max(0, (this.#next?.filled ?? 0) - SEGMENT_HEADER_BYTES);
   }
@@ -195,7 +219,7 @@ export class Room {
     const waiting = this.#waiters;
     if (waiting.length === 0) return;
     this.#waiters = waiting.filter((waiter) => {
-      if (!this.hasRoom(waiter.bytes)) return true;
+      if (!this.#allows(waiter.bytes, waiter.kept)) return true;
       waiter.resolve();
       return false;
     });
@@ -221,6 +245,8 @@ export class Room {
         if (await this.release()) continue;
         this.#again = false;
         this.#later();
+        // Copies give up at once: what frees the disk must not wait for it.
+        this.#refuse((waiter) => waiter.kept < this.#store.settings.headroomBytes);
         this.#clear();
         return;
       }
@@ -237,12 +263,16 @@ export class Room {
       this.#clearing = undefined;
       if (freed) return this.wake();
       this.#answer();
-      const waiting = this.#waiters;
-      this.#waiters = [];
-      for (const waiter of waiting) {
-        waiter.reject(new WaysideError('STORAGE_FULL', `There is no room for ${waiter.bytes} more bytes. Delete or trim something, then send the call again.`));
-      }
+      this.#refuse(() => true);
     });
+  }
+
+  #refuse(which: (waiter: Waiter) => boolean): void {
+    const refused = this.#waiters.filter(which);
+    this.#waiters = this.#waiters.filter((waiter) => !which(waiter));
+    for (const { bytes, reject } of refused) {
+      reject(new WaysideError('STORAGE_FULL', `There is no room for ${bytes} more bytes. Delete or trim something, then send the call again.`));
+    }
   }
 
   /** One thing that is missing: a file, or some zeros. @returns whether there was any */

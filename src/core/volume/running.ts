@@ -132,7 +132,7 @@ export class Running {
       throw store.failure ?? error;
     }
     this.#ready = true;
-    room.wake();
+    await room.ready();
     this.#reclaim.wake();
   }
 

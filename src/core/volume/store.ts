@@ -78,7 +78,8 @@ export class Store {
       if (!segment.file) throw new Dropped();
       return await read(segment.file);
     } catch (error) {
-      throw segment.dropped ? new Dropped() : error;
+      if (segment.dropped || error instanceof Dropped) throw new Dropped();
+      throw error instanceof WaysideError ? error : storageFailed(error);
     } finally {
       segment.readers--;
       if (segment.dropped && segment.readers === 0) {

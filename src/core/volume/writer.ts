@@ -168,6 +168,11 @@ export class Writer {
     if (this.written > before) this.#hooks.progressed();
   }
 
+  /** Committed, not synced, in order: what another life has to append again. */
+  get unconfirmed(): readonly Block[] {
+    return [...this.unsynced, ...this.#queue.filter((waiting): waiting is Block => !('header' in waiting))];
+  }
+
   /** Something is written, or waits to be, that is not synced. */
   get busy(): boolean {
     return this.#queue.length > 0 || this.#dirty.size > 0 || this.#syncing;

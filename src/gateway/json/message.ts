@@ -60,7 +60,11 @@ function writeBody(out: JsonWriter, record: RecordCursor, form: BodyForm, events
   if (form === 'base64' || !isUtf8(bytes, start, end)) {
     out.ascii(',"base64":');
     out.base64(bytes, start, end);
-  } else if (record.contentTypeStart >= 0 && isJsonType(bytes, record.contentTypeStart, record.contentTypeEnd) && isJson(bytes, start, end)) {
+  } else if (
+    record.contentTypeStart >= 0 &&
+    isJsonType(bytes, record.contentTypeStart, record.contentTypeEnd) &&
+    isJson(bytes, start, end)
+  ) {
     out.ascii(',"payload":');
     if (events) out.eventLines(bytes, start, end);
     else out.raw(bytes, start, end);
@@ -77,7 +81,11 @@ export function isJsonType(bytes: Uint8Array, start: number, end: number): boole
   while (stop > start && (bytes[stop - 1] === 0x20 || bytes[stop - 1] === 0x09)) stop--;
   let from = start;
   while (from < stop && (bytes[from] === 0x20 || bytes[from] === 0x09)) from++;
-  return isWord(bytes, from, stop, 'application/json') || isWord(bytes, from, stop, 'text/json') || (stop - from > 5 && isWord(bytes, stop - 5, stop, '+json'));
+  return (
+    isWord(bytes, from, stop, 'application/json') ||
+    isWord(bytes, from, stop, 'text/json') ||
+    (stop - from > 5 && isWord(bytes, stop - 5, stop, '+json'))
+  );
 }
 
 function isWord(bytes: Uint8Array, start: number, end: number, word: string): boolean {

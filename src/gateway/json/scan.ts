@@ -16,9 +16,9 @@ const DOT = 0x2e;
 const COLON = 0x3a;
 const OPEN_LIST = 0x5b;
 const BACKSLASH = 0x5c;
-const CLOSE_LIST = 0x5d;
 const OPEN_OBJECT = 0x7b;
-const CLOSE_OBJECT = 0x7d;
+/** From what opens a container to what closes it: `[` and `]`, `{` and `}`. */
+const TO_CLOSE = 2;
 
 /** Is the span one JSON value, with nothing but white space round it? */
 export function isJson(bytes: Uint8Array, start: number, end: number): boolean {
@@ -55,7 +55,7 @@ export function skipValue(bytes: Uint8Array, at: number, end: number, room = DEP
     const byte = to < end ? bytes[to]! : 0;
     if (byte === OPEN_OBJECT || byte === OPEN_LIST) {
       to = skipSpace(bytes, to + 1, end);
-      if (to < end && bytes[to] === byte + 2) to++;
+      if (to < end && bytes[to] === byte + TO_CLOSE) to++;
       else {
         if (depth === room) return -1;
         open[++depth] = byte;
@@ -83,7 +83,7 @@ export function skipValue(bytes: Uint8Array, at: number, end: number, room = DEP
         }
         break;
       }
-      if (next !== open[depth]! + 2) return -1;
+      if (next !== open[depth]! + TO_CLOSE) return -1;
       depth--;
       to++;
     }

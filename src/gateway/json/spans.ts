@@ -100,7 +100,10 @@ class Reader {
   object(field: (name: string) => void): void {
     if (this.#next() !== 0x7b) this.#refuse('an object is expected');
     this.#step();
-    if (this.#next() === 0x7d) return this.#step();
+    if (this.#next() === 0x7d) {
+      this.#step();
+      return;
+    }
     for (;;) {
       const name = this.string('');
       if (this.#next() !== 0x3a) this.#refuse('a colon is expected');
@@ -116,7 +119,10 @@ class Reader {
   list(name: string, item: (index: number) => void): void {
     if (this.#next() !== 0x5b) this.#refuse(`${name} is a list`);
     this.#step();
-    if (this.#next() === 0x5d) return this.#step();
+    if (this.#next() === 0x5d) {
+      this.#step();
+      return;
+    }
     for (let index = 0; ; index++) {
       item(index);
       const byte = this.#next();
@@ -164,7 +170,11 @@ class Reader {
 
   unexpected(name: string): never {
     const where = this.index === undefined ? '' : `Message ${this.index}: `;
-    throw new WaysideError('INVALID_REQUEST', `${where}the field "${short(name)}" is unknown here, or there twice.`, this.#extra(short(name)));
+    throw new WaysideError(
+      'INVALID_REQUEST',
+      `${where}the field "${short(name)}" is unknown here, or there twice.`,
+      this.#extra(short(name)),
+    );
   }
 
   /** A number, or one of the three words, as text; empty where the value is none. */

@@ -108,5 +108,5 @@ function isEscaped(byte: number): boolean {
   return byte < 0x20 || byte === 0x22 || byte === 0x5c;
 }
 
-const SHORT: Record<number, string> = { 0x08: '\\b', 0x09: '\\t', 0x0a: '\\n', 0x0c: '\\f', 0x0d: '\\r', 0x22: '\\"', 0x5c: '\\\\' };
+const SHORT: Record<number, string> = { 8: '\\b', 9: '\\t', 10: '\\n', 12: '\\f', 13: '\\r', 34: '\\"', 92: '\\\\' };
 const ENCODER = new TextEncoder();

@@ -16,7 +16,8 @@ export function readMsgpackBatch(body: Uint8Array, visit: (message: GivenMessage
   const batch = decode(body);
   if (!isMap(batch)) throw new WaysideError('INVALID_REQUEST', 'The body is a map with "messages".');
   for (const field of Object.keys(batch)) {
-    if (field !== 'messages' && field !== 'atomic') throw new WaysideError('INVALID_REQUEST', `The field "${field.slice(0, 64)}" is unknown here.`, { field: field.slice(0, 64) });
+    if (field !== 'messages' && field !== 'atomic')
+      throw new WaysideError('INVALID_REQUEST', `The field "${field.slice(0, 64)}" is unknown here.`, { field: field.slice(0, 64) });
   }
   const { messages, atomic = false } = batch;
   if (!Array.isArray(messages)) throw new WaysideError('INVALID_REQUEST', 'messages is a list.', { field: 'messages' });
@@ -30,7 +31,10 @@ function decode(body: Uint8Array): unknown {
     return new Decoder({ useBigInt64: true, keyDecoder: null, mapKeyConverter: textKey }).decode(body);
   } catch {
     // The check before has judged the bytes; what is left are keys that are no texts, and `__proto__`.
-    throw new WaysideError('INVALID_REQUEST', 'The body is not msgpack that this call takes: every key of a map is a text, and none is __proto__.');
+    throw new WaysideError(
+      'INVALID_REQUEST',
+      'The body is not msgpack that this call takes: every key of a map is a text, and none is __proto__.',
+    );
   }
 }
 
@@ -80,7 +84,8 @@ function headersOf(value: unknown, index: number): [string, string][] {
 
 function wholeOf(value: unknown, index: number, field: string): number {
   const number = typeof value === 'bigint' ? Number(value) : value;
-  if (typeof number !== 'number' || !Number.isSafeInteger(number) || number < 0) throw refuse(index, `${field} is a whole number of milliseconds from 0`, field);
+  if (typeof number !== 'number' || !Number.isSafeInteger(number) || number < 0)
+    throw refuse(index, `${field} is a whole number of milliseconds from 0`, field);
   return number;
 }
 

@@ -32,7 +32,10 @@ export class Access {
    * @throws UNAUTHENTICATED · FORBIDDEN
    */
   check(request: Request, open: boolean, ticketed: boolean): void {
-    if (this.#token === undefined) return this.#checkLocal(request);
+    if (this.#token === undefined) {
+      this.#checkLocal(request);
+      return;
+    }
     if (open) return;
     const header = request.headers.get('authorization');
     if (header !== null) {
@@ -55,7 +58,10 @@ export class Access {
   #checkLocal(request: Request): void {
     const host = request.headers.get('host') ?? new URL(request.url).host;
     if (!isLoopback(host)) {
-      throw new WaysideError('FORBIDDEN', 'Without a token this server answers calls to loopback addresses only (127.0.0.1, localhost, [::1]). Set WAYSIDE_TOKEN to serve others.');
+      throw new WaysideError(
+        'FORBIDDEN',
+        'Without a token this server answers calls to loopback addresses only (127.0.0.1, localhost, [::1]). Set WAYSIDE_TOKEN to serve others.',
+      );
     }
     const origin = request.headers.get('origin');
     if (origin === null || this.#origins.has(origin) || origin === `http://${host}` || origin === `https://${host}`) return;

@@ -66,10 +66,30 @@ export function batchRoutes(service: Service): Route[] {
         example: { messages: [{ payload: { total: 12 }, key: 'customer-7', id: 'order-17' }, { text: 'hello' }] },
       },
       answers: {
-        201: { about: 'All are stored. For records: ranges.', json: schemas.messages.results.or(schemas.messages.recordsResult), example: { results: [{ partition: 0, sequence: 1, duplicate: false, durability: 'synced' }] } },
-        207: { about: 'Some are stored; the others have a code.', json: schemas.messages.results.or(schemas.messages.recordsResult), example: { results: [{ code: 'MESSAGE_TOO_LARGE', detail: '…' }] } },
+        201: {
+          about: 'All are stored. For records: ranges.',
+          json: schemas.messages.results.or(schemas.messages.recordsResult),
+          example: { results: [{ partition: 0, sequence: 1, duplicate: false, durability: 'synced' }] },
+        },
+        207: {
+          about: 'Some are stored; the others have a code.',
+          json: schemas.messages.results.or(schemas.messages.recordsResult),
+          example: { results: [{ code: 'MESSAGE_TOO_LARGE', detail: '…' }] },
+        },
       },
-      codes: ['INVALID_REQUEST', 'INVALID_NAME', 'INVALID_RECORDS', 'STATION_NOT_FOUND', 'SEQUENCE_MISMATCH', 'MESSAGE_TOO_LARGE', 'BATCH_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE', 'LIMIT_EXCEEDED', 'OVERLOADED', 'STORAGE_FULL'],
+      codes: [
+        'INVALID_REQUEST',
+        'INVALID_NAME',
+        'INVALID_RECORDS',
+        'STATION_NOT_FOUND',
+        'SEQUENCE_MISMATCH',
+        'MESSAGE_TOO_LARGE',
+        'BATCH_TOO_LARGE',
+        'UNSUPPORTED_MEDIA_TYPE',
+        'LIMIT_EXCEEDED',
+        'OVERLOADED',
+        'STORAGE_FULL',
+      ],
       run,
     },
   ];
@@ -89,7 +109,8 @@ function placesOf({ count, ranges, duplicates, errors, partitions, durability }:
   const places = new Array<string>(count);
   const rest = `,"durability":"${durability}"}`;
   for (const { index, code, detail } of errors) places[index] = JSON.stringify({ code, detail });
-  for (const [index, partition, sequence] of duplicates) places[index] = `{"partition":${partition},"sequence":${sequence},"duplicate":true${rest}`;
+  for (const [index, partition, sequence] of duplicates)
+    places[index] = `{"partition":${partition},"sequence":${sequence},"duplicate":true${rest}`;
 
   // What is left was stored: in each partition the ranges, in order, are its sequences.
   const only = ranges[0]?.[0] ?? 0;

@@ -47,7 +47,11 @@ export class Call {
   name(parameter: string): string {
     const name = this.text(parameter);
     if (isName(name)) return name;
-    throw new WaysideError('INVALID_NAME', `The ${parameter} in the path is no name: 1 to 128 of a-z A-Z 0-9 . _ -, not starting with a dot.`, { field: parameter });
+    throw new WaysideError(
+      'INVALID_NAME',
+      `The ${parameter} in the path is no name: 1 to 128 of a-z A-Z 0-9 . _ -, not starting with a dot.`,
+      { field: parameter },
+    );
   }
 
   /** A part of the path, decoded as far as it can be: half an escape stays, and is no part of any name. */

@@ -3,8 +3,9 @@
  *
  * Holds: a client that has gone takes no message with it: its call is taken back while it still waits.
  */
-import type { FetchResult, LeasedBlock, ReceiptFailure, SettleVerb } from '../../core/calls.ts';
+
 import { RecordCursor } from '../../core/batch/cursor.ts';
+import type { FetchResult, LeasedBlock, ReceiptFailure, SettleVerb } from '../../core/calls.ts';
 import type { BodyForm } from '../json/message.ts';
 import { writeMessage } from '../json/message.ts';
 import { JsonWriter } from '../json/write.ts';
@@ -24,7 +25,7 @@ export function consumeRoutes(service: Service): Route[] {
   const next = {
     consumer: { kind: 'name', about: 'Who asks.', required: true },
     waitMs: whole('How long to wait for a message.', 0, limits.waitMsMax),
-    leaseMs: whole('How long it is kept from others; the group\'s unless said.', limits.leaseMsMin, limits.leaseMsMax),
+    leaseMs: whole("How long it is kept from others; the group's unless said.", limits.leaseMsMin, limits.leaseMsMax),
   } as const;
 
   return [
@@ -35,14 +36,27 @@ export function consumeRoutes(service: Service): Route[] {
       topic: TOPIC,
       id: 'fetch',
       summary: 'Fetch messages',
-      about: 'Leases what it gives; ack each message, or it comes again. The first fetch makes the group, at the station\'s start unless `startAt` says else.',
+      about:
+        "Leases what it gives; ack each message, or it comes again. The first fetch makes the group, at the station's start unless `startAt` says else.",
       query: FETCH_QUERY,
       body: { json: schemas.groups.fetch, example: { consumer: 'worker-1', max: 10, waitMs: 20_000 } },
       answers: {
         200: {
           about: 'Messages; none when the wait was in vain. `failed` is there when receipts given with `ack` did not count.',
           json: schemas.groups.settled.partial().extend({ messages: schemas.messages.delivered.array() }),
-          example: { messages: [{ partition: 0, sequence: 1, producedAt: 1_760_000_000_000, receipt: '0.1.1-1-9-0a1b2c3', deliveries: 1, contentType: 'application/json', payload: { total: 12 } }] },
+          example: {
+            messages: [
+              {
+                partition: 0,
+                sequence: 1,
+                producedAt: 1_760_000_000_000,
+                receipt: '0.1.1-1-9-0a1b2c3',
+                deliveries: 1,
+                contentType: 'application/json',
+                payload: { total: 12 },
+              },
+            ],
+          },
         },
       },
       codes: ['INVALID_REQUEST', 'INVALID_NAME', 'STATION_NOT_FOUND', 'LIMIT_EXCEEDED', 'MESSAGE_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'],
@@ -60,9 +74,12 @@ export function consumeRoutes(service: Service): Route[] {
       topic: TOPIC,
       id: 'next',
       summary: 'Fetch one message, raw',
-      about: 'For curl: the message\'s bytes are the body, the rest is in headers. Give `Message-Receipt` to ack.',
+      about: "For curl: the message's bytes are the body, the rest is in headers. Give `Message-Receipt` to ack.",
       query: next,
-      answers: { 200: { about: 'The message as it was produced.', types: { '*/*': 'The message\'s own type.' }, headers: RAW_HEADERS }, 204: { about: 'None came.' } },
+      answers: {
+        200: { about: 'The message as it was produced.', types: { '*/*': "The message's own type." }, headers: RAW_HEADERS },
+        204: { about: 'None came.' },
+      },
       codes: ['INVALID_REQUEST', 'INVALID_NAME', 'STATION_NOT_FOUND', 'LIMIT_EXCEEDED'],
       run: async (call) => {
         const { namespace, station, group, request } = call;
@@ -110,7 +127,11 @@ function settleRoute(service: Service, verb: SettleVerb, summary: string, about:
     body: { json: schema, example: { receipts: ['0.1.1-1-9-0a1b2c3'], ...more } },
     answers: {
       200: { about: 'All counted.', json: schemas.groups.settled, example: { failed: [] } },
-      207: { about: 'Some did not.', json: schemas.groups.settled, example: { failed: [{ receipt: '0.1.1-1-9-0a1b2c3', code: 'LEASE_EXPIRED', detail: '…' }] } },
+      207: {
+        about: 'Some did not.',
+        json: schemas.groups.settled,
+        example: { failed: [{ receipt: '0.1.1-1-9-0a1b2c3', code: 'LEASE_EXPIRED', detail: '…' }] },
+      },
     },
     codes: ['INVALID_REQUEST', 'INVALID_NAME', 'STATION_NOT_FOUND', 'GROUP_NOT_FOUND', 'MESSAGE_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'],
     run: async (call) => {

@@ -27,11 +27,15 @@ export interface GivenMessage {
 /** @throws INVALID_REQUEST with the index; BATCH_TOO_LARGE, so that no more of it need be read */
 export function appendGiven(builder: BatchBuilder, message: GivenMessage, index: number, limits: Limits): void {
   if (index >= limits.batchCountMax) {
-    throw new WaysideError('BATCH_TOO_LARGE', `The batch has more than ${limits.batchCountMax} messages. Send fewer at once; nothing was stored.`);
+    throw new WaysideError(
+      'BATCH_TOO_LARGE',
+      `The batch has more than ${limits.batchCountMax} messages. Send fewer at once; nothing was stored.`,
+    );
   }
   const forms = count(message.payload) + count(message.text) + count(message.base64);
   if (forms !== 1) throw refuse(index, 'takes exactly one of "payload", "text", "base64"');
-  if (message.delayMs !== undefined && message.delayMs > limits.delayMsMax) throw refuse(index, `may be delayed by ${limits.delayMsMax} ms at most`, 'delayMs');
+  if (message.delayMs !== undefined && message.delayMs > limits.delayMsMax)
+    throw refuse(index, `may be delayed by ${limits.delayMsMax} ms at most`, 'delayMs');
   const record: NewMessage = {
     key: message.key,
     id: message.id,
@@ -49,7 +53,10 @@ export function appendGiven(builder: BatchBuilder, message: GivenMessage, index:
     throw new WaysideError(error.code, `Message ${index}: ${error.message}`, { ...error.extra, index });
   }
   if (builder.byteLength > limits.batchBytesMax) {
-    throw new WaysideError('BATCH_TOO_LARGE', `The batch has more than ${limits.batchBytesMax} bytes as records. Send fewer messages at once; nothing was stored.`);
+    throw new WaysideError(
+      'BATCH_TOO_LARGE',
+      `The batch has more than ${limits.batchBytesMax} bytes as records. Send fewer messages at once; nothing was stored.`,
+    );
   }
 }
 

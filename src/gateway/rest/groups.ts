@@ -16,7 +16,12 @@ const TOPIC = 'Groups';
 export function groupRoutes({ broker, limits, schemas }: Service): Route[] {
   const bytesMax = limits.controlBytesMax;
   const page = pageParameters(limits);
-  const info = { about: 'The group, with live numbers.', json: schemas.groups.info, headers: { ETag: 'The version, in quotes.' }, example: EXAMPLE };
+  const info = {
+    about: 'The group, with live numbers.',
+    json: schemas.groups.info,
+    headers: { ETag: 'The version, in quotes.' },
+    example: EXAMPLE,
+  };
   const shown = (group: GroupInfo, status = 200) => json(group, status, etag(group.version));
 
   return [
@@ -42,7 +47,15 @@ export function groupRoutes({ broker, limits, schemas }: Service): Route[] {
       about: 'Only needed to choose something: the first fetch makes a group with the defaults.',
       body: { json: schemas.groups.input, optional: true, example: { startAt: 'end', order: 'key', leaseMs: 60_000 } },
       answers: { 200: { ...info, about: 'It was there, the same.' }, 201: { ...info, about: 'It was made.' } },
-      codes: ['INVALID_REQUEST', 'INVALID_NAME', 'STATION_NOT_FOUND', 'GROUP_EXISTS', 'LIMIT_EXCEEDED', 'MESSAGE_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'],
+      codes: [
+        'INVALID_REQUEST',
+        'INVALID_NAME',
+        'STATION_NOT_FOUND',
+        'GROUP_EXISTS',
+        'LIMIT_EXCEEDED',
+        'MESSAGE_TOO_LARGE',
+        'UNSUPPORTED_MEDIA_TYPE',
+      ],
       run: async (call) => {
         const { namespace, station, group } = call;
         readQuery(call.request.url, {});
@@ -75,7 +88,15 @@ export function groupRoutes({ broker, limits, schemas }: Service): Route[] {
       headers: IF_MATCH,
       body: { json: schemas.groups.patch, types: { 'application/merge-patch+json': 'The same.' }, example: { maxDeliveries: 5 } },
       answers: { 200: info },
-      codes: ['INVALID_REQUEST', 'INVALID_NAME', 'STATION_NOT_FOUND', 'GROUP_NOT_FOUND', 'VERSION_MISMATCH', 'MESSAGE_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'],
+      codes: [
+        'INVALID_REQUEST',
+        'INVALID_NAME',
+        'STATION_NOT_FOUND',
+        'GROUP_NOT_FOUND',
+        'VERSION_MISMATCH',
+        'MESSAGE_TOO_LARGE',
+        'UNSUPPORTED_MEDIA_TYPE',
+      ],
       run: async (call) => {
         const { namespace, station, group } = call;
         readQuery(call.request.url, {});

@@ -43,7 +43,7 @@ export function messageHeaders(call: Call): [string, string][] | undefined {
     else headers.push([name, text]);
   };
   const raw = call.wire?.rawHeaders;
-  if (raw === undefined) call.request.headers.forEach((value, header) => take(header, value));
+  if (raw === undefined) for (const [header, value] of call.request.headers) take(header, value);
   else for (let i = 0; i + 1 < raw.length; i += 2) take(raw[i]!, raw[i + 1]!);
   return headers;
 }
@@ -81,7 +81,9 @@ function isAscii(value: string): boolean {
 }
 
 function refuse(header: string, what: string): WaysideError {
-  return new WaysideError('INVALID_REQUEST', `The header ${header.slice(0, 128)} ${what}. Nothing was stored.`, { field: header.slice(0, 128) });
+  return new WaysideError('INVALID_REQUEST', `The header ${header.slice(0, 128)} ${what}. Nothing was stored.`, {
+    field: header.slice(0, 128),
+  });
 }
 
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

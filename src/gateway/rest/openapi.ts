@@ -26,7 +26,10 @@ export function openapiRoute(routes: readonly Route[], schemas: Schemas, version
     answers: { 200: { about: 'OpenAPI 3.1.' } },
     codes: [],
     open: true,
-    run: () => json((document ??= describe(routes, schemas, version))),
+    run: () => {
+      document ??= describe(routes, schemas, version);
+      return json(document);
+    },
   };
 }
 
@@ -36,14 +39,20 @@ function describe(routes: readonly Route[], schemas: Schemas, version: string): 
     if (route.where === 'root') continue;
     for (const root of route.where === 'version' ? ['/v1'] : ['/v1', '/v1/namespaces/:namespace']) {
       const path = `${root}${route.path}`.replaceAll(/:(\w+)/g, '{$1}');
-      const item = (paths[path] ??= {});
+      const item = paths[path] ?? {};
+      paths[path] = item;
       item[route.method.toLowerCase()] = operation(route, path, root !== '/v1');
     }
   }
   const topics = [...new Set(routes.filter((route) => route.where !== 'root').map((route) => route.topic))];
   return {
     openapi: '3.1.1',
-    info: { title: 'Wayside', version, summary: 'An event broker that runs wherever JavaScript runs.', license: { name: 'MIT', identifier: 'MIT' } },
+    info: {
+      title: 'Wayside',
+      version,
+      summary: 'An event broker that runs wherever JavaScript runs.',
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
     servers: [{ url: '/' }],
     tags: topics.map((name) => ({ name })),
     security: [{ token: [] }, {}],
@@ -58,7 +67,12 @@ function describe(routes: readonly Route[], schemas: Schemas, version: string): 
 function operation(route: Route, path: string, namespaced: boolean): Json {
   const names = [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => pathParameter(name));
   const query = Object.entries(route.query ?? {}).map(([name, parameter]) => queryParameter(name, parameter));
-  const headers = Object.entries(route.headers ?? {}).map(([name, description]) => ({ name, in: 'header', description, schema: { type: 'string' } }));
+  const headers = Object.entries(route.headers ?? {}).map(([name, description]) => ({
+    name,
+    in: 'header',
+    description,
+    schema: { type: 'string' },
+  }));
   const parameters = [...names, ...query, ...headers];
   return {
     operationId: namespaced ? `${route.id}InNamespace` : route.id,
@@ -74,7 +88,11 @@ function operation(route: Route, path: string, namespaced: boolean): Json {
 
 function pathParameter(name: string): Json {
   const number = name === 'partition' || name === 'sequence';
-  const schema = number ? { type: 'integer', minimum: name === 'partition' ? 0 : 1 } : name === 'id' ? { type: 'string' } : { type: 'string', pattern: '^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$' };
+  const schema = number
+    ? { type: 'integer', minimum: name === 'partition' ? 0 : 1 }
+    : name === 'id'
+      ? { type: 'string' }
+      : { type: 'string', pattern: '^[A-Za-z0-9_-][A-Za-z0-9._-]{0,127}$' };
   return { name, in: 'path', required: true, schema };
 }
 
@@ -92,7 +110,8 @@ function requestBody(body: BodyForm): Json {
   const content: Record<string, Json> = {};
   const example = body.example === undefined ? {} : { example: body.example };
   if (body.json) content['application/json'] = { schema: schemaOf(body.json, 'input'), ...example };
-  for (const [type, description] of Object.entries(body.types ?? {})) content[type] = { schema: { description }, ...(body.json ? {} : example) };
+  for (const [type, description] of Object.entries(body.types ?? {}))
+    content[type] = { schema: { description }, ...(body.json ? {} : example) };
   return { required: !body.optional, content };
 }
 
@@ -112,7 +131,10 @@ function responses(route: Route): Json {
 function byStatus(route: Route): Record<string, Code[]> {
   const common: Code[] = route.open ? [] : ['UNAUTHENTICATED', 'FORBIDDEN', 'INTERNAL', 'STORAGE_FAILED', 'SHUTTING_DOWN'];
   const grouped: Record<string, Code[]> = {};
-  for (const code of [...route.codes, ...common]) (grouped[String(CODES[code][0])] ??= []).push(code);
+  for (const code of [...route.codes, ...common]) {
+    const status = String(CODES[code][0]);
+    grouped[status] = [...(grouped[status] ?? []), code];
+  }
   return grouped;
 }
 
@@ -122,7 +144,13 @@ function response({ about, json: schema, types = {}, headers = {}, example }: An
   for (const [type, description] of Object.entries(types)) content[type] = { schema: { description } };
   return {
     description: about,
-    ...(Object.keys(headers).length > 0 ? { headers: Object.fromEntries(Object.entries(headers).map(([name, description]) => [name, { description, schema: { type: 'string' } }])) } : {}),
+    ...(Object.keys(headers).length > 0
+      ? {
+          headers: Object.fromEntries(
+            Object.entries(headers).map(([name, description]) => [name, { description, schema: { type: 'string' } }]),
+          ),
+        }
+      : {}),
     ...(Object.keys(content).length > 0 ? { content } : {}),
   };
 }

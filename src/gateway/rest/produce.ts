@@ -17,10 +17,12 @@ import type { Route } from './route.ts';
 import type { Service } from './service.ts';
 
 export function produceQuery({ limits }: Service) {
-  return { partition: whole('Chooses the partition; without it the key decides, else the id, else turns are taken.', 0, limits.partitionsMax - 1) };
+  return {
+    partition: whole('Chooses the partition; without it the key decides, else the id, else turns are taken.', 0, limits.partitionsMax - 1),
+  };
 }
 
-export const EXPECTED_SEQUENCE = 'Append only if the partition\'s next sequence is this.';
+export const EXPECTED_SEQUENCE = "Append only if the partition's next sequence is this.";
 
 export function produceRoutes(service: Service): Route[] {
   const { broker, limits, schemas } = service;
@@ -55,20 +57,38 @@ export function produceRoutes(service: Service): Route[] {
       topic: 'Produce',
       id: 'produce',
       summary: 'Produce a message',
-      about: 'The body\'s bytes are kept as they are, with any content type.',
+      about: "The body's bytes are kept as they are, with any content type.",
       query,
       headers: {
-        'Idempotency-Key': 'An id: stored once within the station\'s `dedupWindowMs`.',
+        'Idempotency-Key': "An id: stored once within the station's `dedupWindowMs`.",
         'Message-Key': 'Decides the partition, and the order within it.',
         'Message-Header-NAME': 'A header of the message; the value is percent-encoded UTF-8.',
         'Expected-Sequence': `${EXPECTED_SEQUENCE} A repeat of an id wins over it.`,
       },
       body: { types: { '*/*': 'Any bytes.' }, example: '{"total":12}' },
       answers: {
-        200: { about: 'A repeat: this is the first one\'s place.', json: schemas.messages.produced, example: { partition: 0, sequence: 1, duplicate: true, durability: 'synced' } },
-        201: { about: 'It is stored, as durably as `durability` says.', json: schemas.messages.produced, example: { partition: 0, sequence: 1, duplicate: false, durability: 'synced' } },
+        200: {
+          about: "A repeat: this is the first one's place.",
+          json: schemas.messages.produced,
+          example: { partition: 0, sequence: 1, duplicate: true, durability: 'synced' },
+        },
+        201: {
+          about: 'It is stored, as durably as `durability` says.',
+          json: schemas.messages.produced,
+          example: { partition: 0, sequence: 1, duplicate: false, durability: 'synced' },
+        },
       },
-      codes: ['INVALID_REQUEST', 'INVALID_NAME', 'STATION_NOT_FOUND', 'SEQUENCE_MISMATCH', 'MESSAGE_TOO_LARGE', 'LIMIT_EXCEEDED', 'UNSUPPORTED_MEDIA_TYPE', 'OVERLOADED', 'STORAGE_FULL'],
+      codes: [
+        'INVALID_REQUEST',
+        'INVALID_NAME',
+        'STATION_NOT_FOUND',
+        'SEQUENCE_MISMATCH',
+        'MESSAGE_TOO_LARGE',
+        'LIMIT_EXCEEDED',
+        'UNSUPPORTED_MEDIA_TYPE',
+        'OVERLOADED',
+        'STORAGE_FULL',
+      ],
       run,
     },
   ];
@@ -87,7 +107,9 @@ export function refuseLater(call: Call): void {
   const given = PRODUCER.filter((name) => call.header(name) !== null);
   if (given.length === 0) return;
   if (given.length < PRODUCER.length) {
-    throw new WaysideError('INVALID_REQUEST', 'A producer sends Producer-Id, Producer-Epoch and Producer-Sequence, all three.', { field: given[0]! });
+    throw new WaysideError('INVALID_REQUEST', 'A producer sends Producer-Id, Producer-Epoch and Producer-Sequence, all three.', {
+      field: given[0]!,
+    });
   }
   throw notYet('Producer-Id');
 }

@@ -40,7 +40,7 @@ export function pageParameters(limits: Limits) {
   };
 }
 
-export const AS = choice('`base64`: every message\'s bytes as base64.', 'base64');
+export const AS = choice("`base64`: every message's bytes as base64.", 'base64');
 
 /** @throws INVALID_REQUEST names the parameter */
 export function readQuery<P extends Parameters>(url: string, parameters: P): Values<P> {
@@ -77,7 +77,10 @@ function readValue(name: string, value: string, parameter: Parameter): string | 
       if (!parameter.choices.includes(value)) throw refuse(name, `is one of: ${parameter.choices.join(', ')}`);
       return value;
     case 'name':
-      if (!isName(value)) throw new WaysideError('INVALID_NAME', `${name} is no name: 1 to 128 of a-z A-Z 0-9 . _ -, not starting with a dot.`, { field: name });
+      if (!isName(value))
+        throw new WaysideError('INVALID_NAME', `${name} is no name: 1 to 128 of a-z A-Z 0-9 . _ -, not starting with a dot.`, {
+          field: name,
+        });
       return value;
     case 'text':
       return value;

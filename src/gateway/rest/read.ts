@@ -47,14 +47,25 @@ export function readRoutes(service: Service): Route[] {
       summary: 'Read messages',
       about: 'In order, without a group, taking nothing away. With `Accept: text/event-stream` it goes on live.',
       query,
-      headers: { Accept: `\`application/json\`, \`${EVENTS_TYPE}\` or \`${RECORDS_TYPE}\`.`, 'Last-Event-ID': 'Go on after that event; wins over `from` and `cursor`.' },
+      headers: {
+        Accept: `\`application/json\`, \`${EVENTS_TYPE}\` or \`${RECORDS_TYPE}\`.`,
+        'Last-Event-ID': 'Go on after that event; wins over `from` and `cursor`.',
+      },
       answers: {
         200: {
           about: 'A page, or the stream.',
           json: schemas.messages.read,
           types: { [EVENTS_TYPE]: 'An event a message; its `id` is the cursor after it.', [RECORDS_TYPE]: 'Batches end to end.' },
-          headers: { 'Wayside-Cursor': 'With records.', 'Wayside-End': 'With records: `true` or `false`.', 'Wayside-Blocks': 'With records: `partition.first.count.producedAt, …`' },
-          example: { messages: [{ partition: 0, sequence: 1, producedAt: 1_760_000_000_000, contentType: 'text/plain', text: 'hello' }], cursor: 'c1.1.all.2', end: true },
+          headers: {
+            'Wayside-Cursor': 'With records.',
+            'Wayside-End': 'With records: `true` or `false`.',
+            'Wayside-Blocks': 'With records: `partition.first.count.producedAt, …`',
+          },
+          example: {
+            messages: [{ partition: 0, sequence: 1, producedAt: 1_760_000_000_000, contentType: 'text/plain', text: 'hello' }],
+            cursor: 'c1.1.all.2',
+            end: true,
+          },
         },
       },
       codes: ['INVALID_REQUEST', 'INVALID_NAME', 'STATION_NOT_FOUND', 'LIMIT_EXCEEDED'],
@@ -79,7 +90,7 @@ export function readRoutes(service: Service): Route[] {
       topic: TOPIC,
       id: 'readMessage',
       summary: 'Read one message, raw',
-      answers: { 200: { about: 'Its bytes, as produced.', types: { '*/*': 'The message\'s own type.' }, headers: RAW_HEADERS } },
+      answers: { 200: { about: 'Its bytes, as produced.', types: { '*/*': "The message's own type." }, headers: RAW_HEADERS } },
       codes: ['INVALID_REQUEST', 'INVALID_NAME', 'STATION_NOT_FOUND', 'MESSAGE_NOT_FOUND', 'MESSAGE_TRIMMED'],
       run: async (call) => {
         readQuery(call.request.url, {});

@@ -1,8 +1,9 @@
 /**
  * Stations: made, read, listed, changed, removed, purged.
  */
-import { WaysideError } from '../../core/errors.ts';
+
 import type { StationInfo } from '../../core/calls.ts';
+import { WaysideError } from '../../core/errors.ts';
 import { etag, json, noContent } from './answer.ts';
 import { readJson } from './body.ts';
 import type { Call } from './call.ts';
@@ -16,7 +17,12 @@ export const IF_MATCH = { 'If-Match': 'The `ETag` that the change rests on; with
 export function stationRoutes({ broker, limits, schemas }: Service): Route[] {
   const bytesMax = limits.controlBytesMax;
   const page = pageParameters(limits);
-  const info = { about: 'The station, with live counts.', json: schemas.stations.info, headers: { ETag: 'The version, in quotes.' }, example: EXAMPLE };
+  const info = {
+    about: 'The station, with live counts.',
+    json: schemas.stations.info,
+    headers: { ETag: 'The version, in quotes.' },
+    example: EXAMPLE,
+  };
   const shown = (station: StationInfo, status = 200) => json(station, status, etag(station.version));
 
   return [
@@ -42,7 +48,15 @@ export function stationRoutes({ broker, limits, schemas }: Service): Route[] {
       about: 'Making the same one again is fine. What is left out takes its default.',
       body: { json: schemas.stations.input, optional: true, example: { partitions: 3, retention: { maxAgeMs: 86_400_000 } } },
       answers: { 200: { ...info, about: 'It was there, the same.' }, 201: { ...info, about: 'It was made.' } },
-      codes: ['INVALID_REQUEST', 'INVALID_NAME', 'STATION_EXISTS', 'DURABILITY_UNAVAILABLE', 'LIMIT_EXCEEDED', 'MESSAGE_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'],
+      codes: [
+        'INVALID_REQUEST',
+        'INVALID_NAME',
+        'STATION_EXISTS',
+        'DURABILITY_UNAVAILABLE',
+        'LIMIT_EXCEEDED',
+        'MESSAGE_TOO_LARGE',
+        'UNSUPPORTED_MEDIA_TYPE',
+      ],
       run: async (call) => {
         const { namespace, station } = call;
         readQuery(call.request.url, {});
@@ -73,9 +87,21 @@ export function stationRoutes({ broker, limits, schemas }: Service): Route[] {
       summary: 'Change a station',
       about: 'A merge patch (RFC 7396): what it does not name stays, `null` takes a setting back to its default.',
       headers: IF_MATCH,
-      body: { json: schemas.stations.patch, types: { 'application/merge-patch+json': 'The same.' }, example: { retention: { maxMessages: 100_000 } } },
+      body: {
+        json: schemas.stations.patch,
+        types: { 'application/merge-patch+json': 'The same.' },
+        example: { retention: { maxMessages: 100_000 } },
+      },
       answers: { 200: info },
-      codes: ['INVALID_REQUEST', 'INVALID_NAME', 'STATION_NOT_FOUND', 'VERSION_MISMATCH', 'DURABILITY_UNAVAILABLE', 'MESSAGE_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'],
+      codes: [
+        'INVALID_REQUEST',
+        'INVALID_NAME',
+        'STATION_NOT_FOUND',
+        'VERSION_MISMATCH',
+        'DURABILITY_UNAVAILABLE',
+        'MESSAGE_TOO_LARGE',
+        'UNSUPPORTED_MEDIA_TYPE',
+      ],
       run: async (call) => {
         const { namespace, station } = call;
         readQuery(call.request.url, {});

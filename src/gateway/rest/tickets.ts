@@ -3,12 +3,13 @@
  *
  * Holds: a ticket is good once, and for `ticketMs`; their number is bounded; none survives the process.
  */
-import type { Schemas } from '../../protocol/schemas.ts';
-import type { Clock, Random } from '../../core/ports.ts';
+
 import { WaysideError } from '../../core/errors.ts';
 import type { Limits } from '../../core/limits.ts';
-import { readJson } from './body.ts';
+import type { Clock, Random } from '../../core/ports.ts';
+import type { Schemas } from '../../protocol/schemas.ts';
 import { json } from './answer.ts';
+import { readJson } from './body.ts';
 import type { Route } from './route.ts';
 
 const TICKETS_MAX = 10_000;
@@ -30,7 +31,9 @@ export class Tickets {
   issue(): { ticket: string; expiresAt: number } {
     this.#forgetEnded();
     if (this.#ends.size >= TICKETS_MAX) {
-      throw new WaysideError('LIMIT_EXCEEDED', `${TICKETS_MAX} tickets are waiting to be used. Use them, or try again later.`, { retryAfterMs: this.#lifeMs });
+      throw new WaysideError('LIMIT_EXCEEDED', `${TICKETS_MAX} tickets are waiting to be used. Use them, or try again later.`, {
+        retryAfterMs: this.#lifeMs,
+      });
     }
     const ticket = Array.from({ length: 5 }, () => this.#random.u32().toString(36).padStart(7, '0')).join('');
     this.#ends.set(ticket, this.#clock.monotonic() + this.#lifeMs);

@@ -97,6 +97,7 @@ export class SimFiles implements Files {
   readonly #callMs: number;
   readonly #onCall: ((call: Call) => void) | undefined;
   #locked = false;
+  #ordered: keyof FaultOdds | undefined;
 
   constructor(options: SimFilesOptions) {
     this.disk = options.disk ?? new Disk();
@@ -106,6 +107,11 @@ export class SimFiles implements Files {
     this.#callMs = options.callMs ?? 0.2;
     this.#onCall = options.onCall;
     if (options.capacityBytes !== undefined) this.disk.sectorsMax = Math.floor(options.capacityBytes / SECTOR_BYTES);
+  }
+
+  /** Orders one fault: the next call of that kind fails. */
+  failNext(fault: keyof FaultOdds): void {
+    this.#ordered = fault;
   }
 
   /** The power goes. Returns the disk for the next life; this one is over. */
@@ -200,6 +206,11 @@ export class SimFiles implements Files {
   }
 
   strikes(fault: keyof FaultOdds): boolean {
+    if (fault === this.#ordered) {
+      this.#ordered = undefined;
+      this.dealt[fault] = (this.dealt[fault] ?? 0) + 1;
+      return true;
+    }
     if (!this.#chance.happens(this.odds[fault])) return false;
     this.dealt[fault] = (this.dealt[fault] ?? 0) + 1;
     return true;

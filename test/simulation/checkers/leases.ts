@@ -1,0 +1,171 @@
+/**
+ * I6, I15: what a consumer may be given, and what its receipt may do.
+ *
+ * Holds: what was surely settled is not given out again; no message is out to two consumers while a lease surely holds;
+ * deliveries told never fall, nor pass the group's bound; a returned message waits for its time; at most `maxInFlight` are
+ * out; in the order `partition` one lease is out at a time; a receipt counts until a later lease exists, and not after.
+ * Elsewhere: what was skipped (groups.ts).
+ */
+import type { Seen } from './log.ts';
+import { isWithin, mayBeDead } from './owed.ts';
+import { mayBeTrimmed } from './retention.ts';
+import type { GroupLife, GroupPartition, Lease, Told, Track } from './told.ts';
+import { Violation } from './told.ts';
+
+export interface LeaseName {
+  readonly group: number;
+  readonly epoch: number;
+  readonly index: number;
+}
+
+/** A lease's text is `GROUP-EPOCH-INDEX-TAG`, in base 36. */
+export function parseLease(lease: string): LeaseName {
+  const [group, epoch, index] = lease.split('-').map((part) => Number.parseInt(part, 36));
+  return { group: group ?? -1, epoch: epoch ?? -1, index: index ?? -1 };
+}
+
+function later(a: { epoch: number; index: number }, b: { epoch: number; index: number }): boolean {
+  return a.epoch > b.epoch || (a.epoch === b.epoch && a.index > b.index);
+}
+
+export interface Delivery {
+  readonly seen: Seen;
+  readonly lease: string;
+  readonly deliveries: number;
+  readonly consumer: string;
+  readonly leaseMs: number;
+  /** World time at which it was asked for. */
+  readonly askedAt: number;
+  readonly toldAt: number;
+  /** Nothing has moved the group meanwhile. */
+  readonly isSure: boolean;
+  /** The broker's life is the same as when it was asked for, and its storage has not failed since. */
+  readonly era: number;
+  readonly brokerNow: number;
+}
+
+/** @returns the lease, for settling */
+export function delivered(told: Told, group: GroupLife, given: Delivery): Lease {
+  const { seen, consumer, deliveries, toldAt } = given;
+  const gp = group.partitions[seen.partition]!;
+  const where = `${group.slot.slot.name}/${seen.partition}/${seen.sequence} of group ${group.slot.name}`;
+  const name = parseLease(given.lease);
+  if (given.isSure) told.nameGroup(group, name.group);
+  const track = gp.track(seen.sequence);
+  const lease: Lease = {
+    track, text: `${seen.partition}.${seen.sequence}.${given.lease}`, epoch: name.epoch, index: name.index, consumer, deliveries,
+    era: given.isSure ? given.era : -1, toldAt, heldUntil: given.askedAt + given.leaseMs, ended: false, notBefore: 0,
+  };
+  const most = Math.max(...group.configs.map((config) => config.maxDeliveries ?? Number.POSITIVE_INFINITY));
+  if (deliveries < 1 || deliveries > most) throw new Violation(`I15: ${where} is delivered for the ${deliveries}th time; ${most} are allowed`);
+  if (given.isSure) checkAgainst(track, lease, given, where);
+  if (track.lease === undefined || later(lease, track.lease)) track.lease = lease;
+  track.letterGone &&= false;
+  if (given.isSure) {
+    gp.held.push(lease);
+    checkHeld(gp, given, lease);
+  }
+  return lease;
+}
+
+function checkAgainst(track: Track, lease: Lease, given: Delivery, where: string): void {
+  const { of: gp, lease: before } = track;
+  if (track.acked && later(lease, track.acked)) throw new Violation(`I6: ${where} is delivered again after it was acknowledged`);
+  if (track.rejected && later(lease, track.rejected) && !track.redriven) throw new Violation(`I6: ${where} is delivered again after it was rejected`);
+  if (isWithin(gp, track.sequence) === 'no' && !track.redriven && !track.owed) throw new Violation(`I6: ${where} lies before the place where the group began`);
+  if (before === undefined || before.era < 0) return;
+  const [first, second, secondAt] = later(lease, before) ? [before, lease, given.toldAt] : [lease, before, before.toldAt];
+  if (first.text === second.text) throw new Violation(`leases: ${where} is delivered twice under one lease`);
+  if (!track.redriven) {
+    const sameEra = first.era === second.era && gp.lost <= 0;
+    if (second.deliveries < first.deliveries) throw new Violation(`I15: ${where} was delivered for the ${first.deliveries}th time, and later for the ${second.deliveries}th`);
+    if (sameEra && second.deliveries === first.deliveries) throw new Violation(`I15: ${where} is delivered twice, and counted once`);
+  }
+  if (first.era !== second.era) return;
+  if (!first.ended && secondAt < first.heldUntil && !track.redriven) {
+    throw new Violation(`leases: ${where} is given to ${second.consumer} while ${first.consumer} holds it for ${(first.heldUntil - secondAt).toFixed(1)} ms more`);
+  }
+  if (second === lease && secondAt < first.notBefore && !track.redriven) throw new Violation(`leases: ${where} is delivered ${(first.notBefore - secondAt).toFixed(1)} ms before its return is due`);
+}
+
+/** What is surely out now, and whether it may be. */
+function checkHeld(gp: GroupPartition, { toldAt, era, brokerNow }: Delivery, lease: Lease): void {
+  gp.held = gp.held.filter((each) => !each.ended && each.era === era && each.heldUntil > toldAt && each.track.lease === each);
+  const { configs, slot } = gp.group;
+  const surely = gp.held.filter((each) => !mayBeTrimmed(gp.log, each.track.sequence, brokerNow));
+  const most = Math.max(...configs.map((config) => config.maxInFlight ?? Number.POSITIVE_INFINITY));
+  if (surely.length > most) throw new Violation(`maxInFlight: ${surely.length} messages of ${gp.log.station.slot.name}/${gp.log.partition} are out to group ${slot.name}; ${most} are allowed`);
+  if (!configs.every((config) => config.order === 'partition')) return;
+  const other = surely.find((each) => each.epoch !== lease.epoch || each.index !== lease.index);
+  if (other !== undefined && lease.track.lease === lease) throw new Violation(`I4: two leases of ${gp.log.station.slot.name}/${gp.log.partition} are out at once to group ${slot.name}, in the order partition (messages ${other.track.sequence} and ${lease.track.sequence})`);
+}
+
+// ── Settling ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+export interface Settling {
+  readonly verb: 'ack' | 'nack' | 'extend' | 'reject';
+  readonly lease: Lease;
+  readonly track: Track;
+  readonly delayMs: number;
+  readonly leaseMs: number;
+  readonly beganAt: number;
+  /** The latest lease that was told before. */
+  readonly latest: Lease | undefined;
+  readonly turn: number;
+  readonly wasUncertain: boolean;
+}
+
+export function settleBegins(verb: Settling['verb'], lease: Lease, delayMs: number, leaseMs: number, now: number): Settling {
+  const { track } = lease;
+  if (verb === 'extend') lease.heldUntil = Math.min(lease.heldUntil, now + leaseMs);
+  else lease.ended = true;
+  if (verb === 'ack') track.ackOpen++;
+  if (verb === 'reject') track.rejectOpen++;
+  if (verb === 'nack') track.nackOpen++;
+  return { verb, lease, track, delayMs, leaseMs, beganAt: now, latest: track.lease, turn: track.of.turn, wasUncertain: track.of.isUncertain };
+}
+
+/** @param outcome `counted`, or the code of the refusal; undefined when nobody knows */
+export function settleEnds(settling: Settling, outcome: string | undefined, isSure: boolean, brokerNow: number): void {
+  if (outcome === undefined) return;
+  const { verb, lease, track, latest } = settling;
+  const gp = track.of;
+  const sure = isSure && !settling.wasUncertain && !gp.isUncertain && settling.turn === gp.turn && gp.tracks.get(track.sequence) === track;
+  if (!sure) return;
+  const where = `${gp.log.station.slot.name}/${gp.log.partition}/${track.sequence} of group ${gp.group.slot.name}`;
+  if (outcome !== 'counted') {
+    if (verb === 'ack') track.ackOpen--;
+    if (verb === 'reject') track.rejectOpen--;
+    if (verb === 'nack') track.nackOpen--;
+    if (isGood(settling, brokerNow)) throw new Violation(`leases: ${verb} of ${where} is refused with ${outcome}, though ${lease.consumer} surely holds it`);
+    return;
+  }
+  if (latest !== undefined && later(latest, lease) && !track.redriven) {
+    const done = verb === 'ack' && (track.acked !== undefined || track.ackOpen > 1 || mayBeDead(gp, track) || mayBeTrimmed(gp.log, track.sequence, brokerNow));
+    if (!done) throw new Violation(`leases: ${verb} of ${where} counts, though the message was given out again since`);
+  }
+  if (verb === 'ack') {
+    track.ackOpen--;
+    if (!track.redriven) track.acked ??= lease;
+    else track.ackOpen++;
+    track.owed = false;
+  }
+  if (verb === 'reject') {
+    track.rejectOpen--;
+    if (!track.redriven) track.rejected ??= lease;
+    else track.rejectOpen++;
+  }
+  if (verb === 'nack') {
+    track.nackOpen--;
+    if (settling.delayMs > 0) lease.notBefore = settling.beganAt + settling.delayMs;
+  }
+  if (verb === 'extend' && !lease.ended) lease.heldUntil = settling.beganAt + settling.leaseMs;
+}
+
+/** A receipt that must count: the last lease told, still held when it was answered, and nobody else has a say. */
+function isGood({ lease, track, beganAt }: Settling, brokerNow: number): boolean {
+  const gp = track.of;
+  if (track.lease !== lease || lease.era < 0 || track.redriven || gp.lost > 0) return false;
+  if (track.acked || track.rejected || track.ackOpen > 0 || track.rejectOpen > 0 || track.nackOpen > 0) return false;
+  return beganAt < lease.heldUntil && !mayBeTrimmed(gp.log, track.sequence, brokerNow);
+}
