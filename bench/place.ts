@@ -12,7 +12,7 @@ import type { Journal } from '../src/core/ports.ts';
 import { LogVolume } from '../src/core/volume/log.ts';
 
 /** Where the folders are made: a real disk, not a file system in memory. */
-const ROOT = process.env['WAYSIDE_BENCH_FOLDER'] ?? (tmpdir() === '/dev/shm' ? '.' : tmpdir());
+const ROOT = process.env.WAYSIDE_BENCH_FOLDER ?? (tmpdir() === '/dev/shm' ? '.' : tmpdir());
 
 /** As `npm start` gives them to the process that serves. */
 export const SERVER_FLAGS = ['--max-semi-space-size=8'];

@@ -54,7 +54,11 @@ async function main(command, ...args) {
   const node = findNode();
   const [entry, ...fixed] = COMMANDS[command];
   if (entry && !existsSync(join(ROOT, entry))) stop(`'${command}' runs ${entry}, and this checkout has no such file.`);
-  run(node, [...(FLAGS[command] ?? []), ...(entry ? [join(ROOT, entry)] : []), ...fixed, ...args], STAYS.includes(command) ? process.cwd() : ROOT);
+  run(
+    node,
+    [...(FLAGS[command] ?? []), ...(entry ? [join(ROOT, entry)] : []), ...fixed, ...args],
+    STAYS.includes(command) ? process.cwd() : ROOT,
+  );
 }
 
 /** Installs when node_modules isn't what package-lock.json says. Two at once take turns. */

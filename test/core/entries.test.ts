@@ -103,7 +103,7 @@ describe('golden bytes', () => {
   const written = Object.fromEntries(
     all.map(([name, kind]) => [`${kind.id} ${name} v${kind.version}`, Buffer.from(sampleBytes(name, kind)).toString('hex')]),
   );
-  if (process.env['WAYSIDE_GOLDEN'] === 'write') writeFileSync(FILE, `${JSON.stringify(written, null, 2)}\n`);
+  if (process.env.WAYSIDE_GOLDEN === 'write') writeFileSync(FILE, `${JSON.stringify(written, null, 2)}\n`);
   const golden = JSON.parse(readFileSync(FILE, 'utf8')) as Record<string, string>;
 
   test('every kind has its golden bytes, and no golden bytes lack a kind', () => {

@@ -14,8 +14,8 @@ export class Members {
   }
 
   seen(group: number, consumer: string): void {
-    let members = this.#seen.get(group);
-    if (members === undefined) this.#seen.set(group, (members = new Map()));
+    const members = this.#seen.get(group) ?? new Map<string, number>();
+    this.#seen.set(group, members);
     // Last seen last, so that the longest unseen is the first.
     members.delete(consumer);
     members.set(consumer, this.#time.now());

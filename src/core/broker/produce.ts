@@ -170,8 +170,8 @@ function shareOut(view: BatchView, route: Uint16Array): Map<number, Share> {
   const cursor = new RecordCursor(view.bytes, view.recordsStart, view.recordsEnd);
   while (cursor.next()) {
     const partition = route[cursor.index]!;
-    let share = shares.get(partition);
-    if (share === undefined) shares.set(partition, (share = { builder: new BatchBuilder(), places: [] }));
+    const share = shares.get(partition) ?? { builder: new BatchBuilder(), places: [] };
+    shares.set(partition, share);
     share.builder.appendRecord(cursor.bytes, cursor.offset, cursor.end);
     share.places.push(cursor.index);
   }

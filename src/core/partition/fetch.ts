@@ -18,7 +18,6 @@ import type { Run } from './runs.ts';
 import { LEASED, RETURNED } from './runs.ts';
 import type { Group, PartitionState } from './state.ts';
 import type { Found, Stored } from './stored.ts';
-import { soon } from './stored.ts';
 
 export interface Ask {
   readonly group: Group;

@@ -25,7 +25,7 @@ import { readCarried, recordsEnd } from '../entry/produce.ts';
 import type { Configured, Trimmed } from '../entry/station.ts';
 import { isPlanted } from '../faults.ts';
 import type { Run } from './runs.ts';
-import { ACKED, ackedRun, LEASED, RETURNED, Runs } from './runs.ts';
+import { ackedRun, LEASED, RETURNED, Runs } from './runs.ts';
 import { loadSection, takeSections } from './sections.ts';
 import type { Group, Letter, PartitionState } from './state.ts';
 import { newGroup } from './state.ts';

@@ -133,7 +133,7 @@ export class Partition {
       );
       if (drafts.length > 0) log.append(drafts, now);
       const open = log.wait(state.produced, this.#level);
-      sending.forEach((each, i) => answerWhen(open, each, results[i]!));
+      for (const [i, each] of sending.entries()) answerWhen(open, each, results[i]!);
       if (drafts.length > 0) this.#produced();
     } catch (error) {
       for (const each of sending) each.refuse(error);

@@ -298,7 +298,7 @@ interface Living {
   readonly row: number;
 }
 
-const isFull = (error: unknown): boolean => error instanceof DiskFullError || (error instanceof WaysideError && error.code === 'STORAGE_FULL');
+const isFull = (error: unknown): boolean => error instanceof DiskFullError || (error instanceof WaysideError && (error.code === 'STORAGE_FULL' || error.code === 'SHUTTING_DOWN'));
 
 const bytesOf = ({ rows, row }: Living): number => rows.table.bytes(row);
 

@@ -64,7 +64,7 @@ export class Room {
 
   /** Is there any hope of copying so much now? Not on a disk that is full, unless it is claimed already. */
   mayCopy(bytes: number): boolean {
-    return !this.#full || this.#claimed - bytes >= this.#keptFromCopies;
+    return !this.#full || this.#allows(bytes, this.#keptFromCopies);
   }
 
   makeRoom(bytes: number): Promise<void> {
@@ -166,8 +166,7 @@ export class Room {
     this.#retry = undefined;
     const waiters = this.#waiters;
     this.#waiters = [];
-    const { failure } = this.#store;
-    for (const { reject } of waiters) reject(failure ? storageFailed(failure) : new WaysideError('SHUTTING_DOWN', 'The volume is being closed. Send the call again.'));
+    for (const { reject } of waiters) reject(this.#ended());
   }
 
   /** After a failure: waits for what runs, and closes the file that nobody uses. */
@@ -177,12 +176,20 @@ export class Room {
     await this.#next?.file.close().catch(() => {});
   }
 
+  #ended(): WaysideError {
+    const { failure } = this.#store;
+    return failure ? storageFailed(failure) : new WaysideError('SHUTTING_DOWN', 'The volume is being closed. Send the call again.');
+  }
+
   get #keptFromCopies(): number {
     return Math.floor(this.#store.settings.headroomBytes / 4);
   }
 
   #wait(bytes: number, kept: number): Promise<void> {
     if (this.#allows(bytes, kept)) return Promise.resolve();
+    const { failure, closing, settings } = this.#store;
+    if (failure || closing) return Promise.reject(this.#ended());
+    if (this.#full && kept < settings.headroomBytes) return Promise.reject(full(bytes));
     return new Promise((resolve, reject) => {
       this.#waiters.push({ bytes, kept, resolve, reject });
       this.wake();
@@ -270,9 +277,7 @@ export class Room {
   #refuse(which: (waiter: Waiter) => boolean): void {
     const refused = this.#waiters.filter(which);
     this.#waiters = this.#waiters.filter((waiter) => !which(waiter));
-    for (const { bytes, reject } of refused) {
-      reject(new WaysideError('STORAGE_FULL', `There is no room for ${bytes} more bytes. Delete or trim something, then send the call again.`));
-    }
+    for (const { bytes, reject } of refused) reject(full(bytes));
   }
 
   /** One thing that is missing: a file, or some zeros. @returns whether there was any */
@@ -354,4 +359,8 @@ export class Room {
       this.wake();
     });
   }
+}
+
+function full(bytes: number): WaysideError {
+  return new WaysideError('STORAGE_FULL', `There is no room for ${bytes} more bytes. Delete or trim something, then send the call again.`);
 }
