@@ -48,6 +48,7 @@ import { checkName, groupConfig, whole } from './config.ts';
 import { WaysideError } from './errors.ts';
 import type { Limits } from './limits.ts';
 import { makeLimits } from './limits.ts';
+import type { Holder } from './partition/partition.ts';
 import { LEASED } from './partition/runs.ts';
 import type { ActorKey, Clock, Journal, Random, Soon, Timers, Volume } from './ports.ts';
 import { actorParts } from './ports.ts';
@@ -385,20 +386,23 @@ class OpenBroker implements Broker {
 
   async #describeGroup(station: Station, group: CatalogGroup): Promise<GroupInfo> {
     await this.#catalog.durable();
-    const lastSeen = this.#members.of(group.id);
     const totals = { unread: 0, inFlight: 0, redelivered: 0, dead: 0 };
-    const held = new Map<string, number>();
+    const members = new Map<string, Holder>();
+    const add = (consumer: string, { inFlight, lastSeenAt }: Holder) => {
+      const known = members.get(consumer) ?? { inFlight: 0, lastSeenAt: 0 };
+      members.set(consumer, { inFlight: known.inFlight + inFlight, lastSeenAt: Math.max(known.lastSeenAt, lastSeenAt) });
+    };
+    for (const [consumer, lastSeenAt] of this.#members.of(group.id)) add(consumer, { inFlight: 0, lastSeenAt });
     const partitions = await this.#partitions.all(station);
     const durable = Promise.all(partitions.map((partition) => partition.durable()));
     for (const partition of partitions) {
-      const counts = partition.groupCounts(partition.group(group.id));
+      const { holders, ...counts } = partition.groupCounts(partition.group(group.id));
       for (const name of ['unread', 'inFlight', 'redelivered', 'dead'] as const) totals[name] += counts[name];
-      for (const [consumer, messages] of counts.consumers) held.set(consumer, (held.get(consumer) ?? 0) + messages);
+      for (const [consumer, holder] of holders) add(consumer, holder);
     }
     await durable;
-    const consumers = [...new Set([...lastSeen.keys(), ...held.keys()])].sort();
-    const members = consumers.map((consumer) => ({ consumer, inFlight: held.get(consumer) ?? 0, lastSeenAt: lastSeen.get(consumer) ?? 0 }));
-    return { ...describeGroupHead(group), ...totals, members };
+    const sorted = [...members].sort(([a], [b]) => (a < b ? -1 : 1));
+    return { ...describeGroupHead(group), ...totals, members: sorted.map(([consumer, holder]) => ({ consumer, ...holder })) };
   }
 
   async groups(ns: string, stationName: string, page: PageInput): Promise<Page<GroupHead>> {

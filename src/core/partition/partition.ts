@@ -51,6 +51,21 @@ export interface Waiter {
   wake(): void;
 }
 
+/** A consumer that holds leases. */
+export interface Holder {
+  readonly inFlight: number;
+  /** When it was given something last, in ms since 1970. */
+  readonly lastSeenAt: number;
+}
+
+export interface GroupCounts {
+  readonly unread: number;
+  readonly inFlight: number;
+  readonly redelivered: number;
+  readonly dead: number;
+  readonly holders: ReadonlyMap<string, Holder>;
+}
+
 interface Sending {
   readonly part: Part;
   answer(result: PartResult): void;
@@ -272,13 +287,15 @@ export class Partition {
     this.#wakeOne(group);
   }
 
-  groupCounts(group: Group): { unread: number; inFlight: number; redelivered: number; dead: number; consumers: Map<string, number> } {
-    const consumers = new Map<string, number>();
-    for (const run of group.runs.list) {
-      if (run.state === LEASED) consumers.set(run.consumer, (consumers.get(run.consumer) ?? 0) + run.end - run.from);
+  groupCounts(group: Group): GroupCounts {
+    const holders = new Map<string, Holder>();
+    for (const { state, consumer, from, end, since } of group.runs.list) {
+      if (state !== LEASED) continue;
+      const { inFlight, lastSeenAt } = holders.get(consumer) ?? { inFlight: 0, lastSeenAt: 0 };
+      holders.set(consumer, { inFlight: inFlight + end - from, lastSeenAt: Math.max(lastSeenAt, since) });
     }
     const { inFlight, redelivered } = group.runs;
-    return { unread: unread(this.state, group), inFlight, redelivered, dead: group.dead, consumers };
+    return { unread: unread(this.state, group), inFlight, redelivered, dead: group.dead, holders };
   }
 
   /** Resolves when all that the partition says now is as durable as the station says. */

@@ -185,23 +185,33 @@ export class Reading {
   async #fromFiles(found: readonly Found[]): Promise<StoredEntry[]> {
     const entries: StoredEntry[] = [];
     for (let at = 0; at < found.length; ) {
-      const { segment, rows } = found[at]!;
-      const from = rows.table.offset[found[at]!.row]!;
-      let to = from + rows.table.bytes(found[at]!.row);
-      let until = at + 1;
-      for (; until < found.length && found[until]!.segment === segment; until++) {
+      const { segment } = found[at]!;
+      const from = offsetOf(found[at]!);
+      let to = from;
+      let until = at;
+      // What is in memory may not be in the file yet, so a read from the file ends before it.
+      for (let held = this.#held(found[at]!); until < found.length && !held; held = until < found.length && this.#held(found[until]!)) {
         const next = found[until]!;
-        const offset = next.rows.table.offset[next.row]!;
+        const offset = offsetOf(next);
         const end = offset + next.rows.table.bytes(next.row);
-        if (offset < to || offset - to > GAP_BYTES || end - from > SPAN_BYTES) break;
+        if (until > at && (next.segment !== segment || offset < to || offset - to > GAP_BYTES || end - from > SPAN_BYTES)) break;
         to = end;
+        until++;
       }
-      const held = this.#store.arena.find(segment, from, to - from);
-      if (!held && !segment.file && !segment.sealed) throw new Dropped();
-      const bytes = held ?? (await this.#store.reading(segment, (file) => file.read(from, to - from)));
+      if (until === at) {
+        entries.push(this.#checked(found[at]!, this.#held(found[at]!)!, from));
+        at++;
+        continue;
+      }
+      if (!segment.file && !segment.sealed) throw new Dropped();
+      const bytes = await this.#store.reading(segment, (file) => file.read(from, to - from));
       for (; at < until; at++) entries.push(this.#checked(found[at]!, bytes, from));
     }
     return entries;
+  }
+
+  #held({ segment, rows, row }: Found): Uint8Array | undefined {
+    return this.#store.arena.find(segment, rows.table.offset[row]!, rows.table.bytes(row));
   }
 
   #checked(found: Found, bytes: Uint8Array, from: number): StoredEntry {
@@ -227,6 +237,8 @@ export class Reading {
     return segment.dropped ? new Dropped() : corruption(segment.name, offset, offset + bytes, what);
   }
 }
+
+const offsetOf = ({ rows, row }: Found): number => rows.table.offset[row]!;
 
 const headOf = ({ rows, row }: Found): EntryHead => rows.table.head(row);
 

@@ -246,7 +246,7 @@ export class Room {
           this.#store.fail(error);
           return;
         }
-        if (this.#store.draining) return this.#store.fail(error);
+        if (this.#store.draining && !this.#store.active.file) return this.#store.fail(error);
         if (!this.#full) ports.journal.warn('The disk is full: new messages are refused until something is deleted.');
         this.#full = true;
         if (await this.release()) continue;

@@ -60,7 +60,6 @@ export function delivered(told: Told, group: GroupLife, given: Delivery): Lease 
   if (deliveries < 1 || deliveries > most) throw new Violation(`I15: ${where} is delivered for the ${deliveries}th time; ${most} are allowed`);
   if (given.isSure) checkAgainst(track, lease, given, where);
   if (track.lease === undefined || later(lease, track.lease)) track.lease = lease;
-  track.letterGone &&= false;
   if (given.isSure) {
     gp.held.push(lease);
     checkHeld(gp, given, lease);
@@ -72,12 +71,12 @@ function checkAgainst(track: Track, lease: Lease, given: Delivery, where: string
   const { of: gp, lease: before } = track;
   if (track.acked && later(lease, track.acked)) throw new Violation(`I6: ${where} is delivered again after it was acknowledged`);
   if (track.rejected && later(lease, track.rejected) && !track.redriven) throw new Violation(`I6: ${where} is delivered again after it was rejected`);
-  if (isWithin(gp, track.sequence) === 'no' && !track.redriven && !track.owed) throw new Violation(`I6: ${where} lies before the place where the group began`);
+  if (isWithin(gp, track.sequence) === 'no' && !gp.anyRedrive) throw new Violation(`I6: ${where} lies before the place where the group began`);
   if (before === undefined || before.era < 0) return;
   const [first, second, secondAt] = later(lease, before) ? [before, lease, given.toldAt] : [lease, before, before.toldAt];
   if (first.text === second.text) throw new Violation(`leases: ${where} is delivered twice under one lease`);
   if (!track.redriven) {
-    const sameEra = first.era === second.era && gp.lost <= 0;
+    const sameEra = first.era === second.era;
     if (second.deliveries < first.deliveries) throw new Violation(`I15: ${where} was delivered for the ${first.deliveries}th time, and later for the ${second.deliveries}th`);
     if (sameEra && second.deliveries === first.deliveries) throw new Violation(`I15: ${where} is delivered twice, and counted once`);
   }
@@ -112,17 +111,18 @@ export interface Settling {
   /** The latest lease that was told before. */
   readonly latest: Lease | undefined;
   readonly turn: number;
+  readonly era: number;
   readonly wasUncertain: boolean;
 }
 
-export function settleBegins(verb: Settling['verb'], lease: Lease, delayMs: number, leaseMs: number, now: number): Settling {
+export function settleBegins(verb: Settling['verb'], lease: Lease, delayMs: number, leaseMs: number, now: number, era: number): Settling {
   const { track } = lease;
   if (verb === 'extend') lease.heldUntil = Math.min(lease.heldUntil, now + leaseMs);
   else lease.ended = true;
   if (verb === 'ack') track.ackOpen++;
   if (verb === 'reject') track.rejectOpen++;
   if (verb === 'nack') track.nackOpen++;
-  return { verb, lease, track, delayMs, leaseMs, beganAt: now, latest: track.lease, turn: track.of.turn, wasUncertain: track.of.isUncertain };
+  return { verb, lease, track, delayMs, leaseMs, beganAt: now, latest: track.lease, turn: track.of.turn, era, wasUncertain: track.of.isUncertain };
 }
 
 /** @param outcome `counted`, or the code of the refusal; undefined when nobody knows */
@@ -163,9 +163,9 @@ export function settleEnds(settling: Settling, outcome: string | undefined, isSu
 }
 
 /** A receipt that must count: the last lease told, still held when it was answered, and nobody else has a say. */
-function isGood({ lease, track, beganAt }: Settling, brokerNow: number): boolean {
+function isGood({ lease, track, beganAt, era }: Settling, brokerNow: number): boolean {
   const gp = track.of;
-  if (track.lease !== lease || lease.era < 0 || track.redriven || gp.lost > 0) return false;
+  if (track.lease !== lease || lease.era !== era || track.redriven) return false;
   if (track.acked || track.rejected || track.ackOpen > 0 || track.rejectOpen > 0 || track.nackOpen > 0) return false;
   return beganAt < lease.heldUntil && !mayBeTrimmed(gp.log, track.sequence, brokerNow);
 }

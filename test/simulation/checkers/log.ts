@@ -51,7 +51,10 @@ export function place(log: PartitionLog, sequence: number, sent: Sent, producedA
   if (known === undefined) {
     for (const other of sent.places) if (other.log === log && sent.id === undefined) throw new Violation(`I2: message ${sent.uid} is at ${other.sequence} and at ${sequence}, and was sent once`);
     if (sent.partition !== undefined && sent.partition !== log.partition) throw new Violation(`I2: ${where} was sent to partition ${sent.partition}`);
+    const claim = log.claims.get(sequence);
+    if (claim !== undefined && claim !== sent.id) throw new Violation(`I5: a repeat of id ${claim} was answered with ${where}, which holds id ${sent.id}`);
     sent.places.push({ log, sequence });
+    sent.slot.unplaced.delete(sent);
     log.stored.set(sequence, { sent, producedAt, acked });
   } else {
     known.acked ||= acked;
@@ -109,6 +112,7 @@ export function forgetFrom(log: PartitionLog, first: number, end: number): void 
     log.stored.delete(sequence);
     sent.places.splice(sent.places.findIndex((each) => each.log === log && each.sequence === sequence), 1);
   }
+  for (const sequence of log.claims.keys()) if (sequence >= end) log.claims.delete(sequence);
   log.last = Math.min(log.last, end - 1);
   log.first = Math.min(log.first, first);
   log.seenFirst = Math.min(log.seenFirst, first);

@@ -14,7 +14,7 @@ export function mayBeTrimmed(log: PartitionLog, sequence: number, now: number): 
   if (sequence <= log.purgedTo) return true;
   const stored = log.stored.get(sequence);
   const { station } = log;
-  const unseen = station.slot.recent.filter((sent) => sent.possible > 0 && sent.places.length === 0);
+  const unseen = [...station.slot.unplaced];
   return station.configs.some(({ retention }) => {
     if (!retention) return false;
     const { maxMessages, maxBytes, maxAgeMs, untilAcked, discard } = retention;

@@ -44,6 +44,8 @@ export class PartitionLog {
   seenFirst = 1;
   /** The highest sequence that anybody was told of. */
   last = 0;
+  /** Repeats were answered with these: message and its id. */
+  readonly claims = new Map<number, string>();
   /** Purges that may have been carried out reach up to here. */
   purgedTo = 0;
 
@@ -80,8 +82,10 @@ export class StationSlot {
   changing: 'make' | 'remove' | undefined;
   /** Messages with an id whose outcome is unknown: to be sent again. */
   readonly retry: Sent[] = [];
-  /** The latest messages that were sent, for sending an id once more. */
+  /** The latest messages with an id, for sending an id once more. */
   readonly recent: Sent[] = [];
+  /** Messages that may be stored somewhere, and were not seen yet. */
+  readonly unplaced = new Set<Sent>();
   /** Receipts that are good for nothing any more, or belong elsewhere. */
   readonly oldReceipts: { readonly text: string; readonly group: GroupLife }[] = [];
   patched = 0;
@@ -147,12 +151,31 @@ export class GroupPartition {
   turn = 0;
   /** Told leases that may still be held, for counting. */
   held: Lease[] = [];
+  /** Something was redriven, or may have been. */
+  anyRedrive = false;
   /** Fetches that may have leased something which nobody was told of: under way, cut off, or cancelled. */
   lost = 0;
 
   constructor(group: GroupLife, log: PartitionLog, base: Base) {
     this.group = group;
     this.log = log;
+    this.base = base;
+  }
+
+  /** A seek begins: what was is over, but for what was redriven, which is owed all the same. */
+  moves(): void {
+    this.turn++;
+    this.isUncertain = true;
+    this.held = [];
+    const redriven = [...this.tracks.values()].filter((track) => track.redriven || track.owed).map((track) => track.sequence);
+    this.tracks.clear();
+    for (const sequence of redriven) this.track(sequence).redriven = true;
+  }
+
+  /** It is over, and the group goes on at `base`. */
+  moved(base: Base): void {
+    this.turn++;
+    this.isUncertain = false;
     this.base = base;
   }
 
