@@ -5,8 +5,8 @@
  * topic imports a runtime or a test framework. What a runtime does not offer is named in its row of runtimes.ts, with
  * the reason, and the checks that need it are left out by that name.
  */
-import type { CallOptions } from './client.ts';
-import { Answer, Client } from './client.ts';
+import type { Answer, CallOptions } from './client.ts';
+import { Client } from './client.ts';
 import { Failure } from './expect.ts';
 import { Station } from './station.ts';
 
@@ -143,5 +143,3 @@ export async function runCheck(check: Check, runtime: Runtime, server: Server): 
     await context.end();
   }
 }
-
-export { Answer };

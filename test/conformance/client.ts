@@ -75,6 +75,13 @@ export class Client {
     // As bytes: for a text `fetch` would name a type of its own.
     const sent = typeof given === 'string' ? new TextEncoder().encode(given) : given;
     const streamed = sent instanceof ReadableStream ? { duplex: 'half' } : {};
-    return this.#fetch(this.base + path, { method, headers: all, body: sent ?? null, redirect: 'manual', signal: signal ?? null, ...streamed } as RequestInit);
+    return this.#fetch(this.base + path, {
+      method,
+      headers: all,
+      body: sent ?? null,
+      redirect: 'manual',
+      signal: signal ?? null,
+      ...streamed,
+    } as RequestInit);
   }
 }

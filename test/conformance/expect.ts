@@ -38,7 +38,8 @@ export function refused(answer: Answer, expected: number, code: string | readonl
   const texts = ['type', 'title', 'detail', 'code'].every((name) => typeof body[name] === 'string' && body[name] !== '');
   if (!texts || body.status !== expected) throw new Failure(`${what}: its members`, 'type, title, status, detail, code', String(answer));
   if (![code].flat().includes(String(body.code))) throw new Failure(`${what}: its code`, code, String(answer));
-  if (/\bat .*\.ts:|node_modules|\/home\/|\/root\/|\/work\//.test(answer.text)) throw new Failure(`${what}: nothing of the inside`, 'no path, no stack', answer.text);
+  if (/\bat .*\.ts:|node_modules|\/home\/|\/root\/|\/work\//.test(answer.text))
+    throw new Failure(`${what}: nothing of the inside`, 'no path, no stack', answer.text);
 }
 
 export function alike(a: unknown, b: unknown): boolean {
@@ -51,6 +52,11 @@ export function alike(a: unknown, b: unknown): boolean {
 }
 
 function shown(value: unknown): string {
-  const text = typeof value === 'string' ? value : value instanceof Uint8Array ? `${value.length} bytes: ${value.slice(0, 64).join(' ')}` : JSON.stringify(value);
+  const text =
+    typeof value === 'string'
+      ? value
+      : value instanceof Uint8Array
+        ? `${value.length} bytes: ${value.slice(0, 64).join(' ')}`
+        : JSON.stringify(value);
   return text === undefined ? String(value) : text.length > 800 ? `${text.slice(0, 800)} … (${text.length} letters)` : text;
 }

@@ -91,7 +91,8 @@ export class Station {
   /** Everything stored, page by page. */
   async all(query = 'from=start'): Promise<Message[]> {
     const messages: Message[] = [];
-    for (let page = await this.read(query); page.messages.length > 0; page = await this.read(`cursor=${page.cursor}`)) messages.push(...page.messages);
+    for (let page = await this.read(query); page.messages.length > 0; page = await this.read(`cursor=${page.cursor}`))
+      messages.push(...page.messages);
     return messages;
   }
 

@@ -79,7 +79,11 @@ export class ActorLog {
   /** Data entries below are dead. */
   dataFloor = 0;
   #lastTime = 0;
+  /** How far the actor's time is ahead of the broker's: it was written by a clock that has been set back since. */
+  #aheadMs = 0;
   #settled = 0;
+  /** The volume has been told that data entries below are dead. */
+  #trimmed = 0;
   #bytesSinceSettled = 0;
   #stateBytesSinceSettled = 0;
   #due = Infinity;
@@ -96,9 +100,14 @@ export class ActorLog {
     this.#settleBytes = options.settleBytes;
   }
 
-  /** Now, never before the last entry. */
+  /** Now, never before the last entry, and going on from there with the monotonic clock. */
   get now(): number {
-    return Math.max(this.#lastTime, this.#time.now());
+    return Math.max(this.#lastTime, this.#time.now() + this.#aheadMs);
+  }
+
+  /** A time of this actor as the broker's clock will show it. */
+  brokerTime(at: number): number {
+    return at - this.#aheadMs;
   }
 
   /** Loads sections and replays what came after them. @throws CORRUPTION, and whatever the machine cannot read */
@@ -114,9 +123,11 @@ export class ActorLog {
     }
     this.#due = info.due ?? Infinity;
     this.dataFloor = info.data;
+    this.#trimmed = info.data;
     this.last = this.#settled;
     await this.#replay(info.last);
     if (this.last !== info.last) throw missing(this.key, this.last + 1, info.last);
+    this.#aheadMs = Math.max(0, this.#lastTime - this.#time.now());
   }
 
   async #replay(to: number): Promise<void> {
@@ -126,8 +137,8 @@ export class ActorLog {
       for (const entry of entries) {
         const kind = kindOf(entry.kind, entry.version);
         const isBatch = kind.data;
-        // A trimmed data entry may be gone from the middle; a state entry never is, before sections hold it.
-        if (entry.index !== this.last + 1 && this.last + 1 >= this.dataFloor) throw missing(this.key, this.last + 1, entry.index - 1);
+        // Nothing is trimmed before sections hold it (#trimData).
+        if (entry.index !== this.last + 1) throw missing(this.key, this.last + 1, entry.index - 1);
         this.last = entry.index;
         this.#lastTime = Math.max(this.#lastTime, entry.time);
         this.#count(kind, entry.bodyBytes);
@@ -158,7 +169,7 @@ export class ActorLog {
     const writes: Write[] = drafts.map((each, i) => this.#write(each, this.last + 1 + i, now));
     if (trim !== undefined && trim > this.dataFloor) {
       this.dataFloor = trim;
-      writes.push({ do: 'trim', actor: this.key, data: trim, state: this.#settled + 1 });
+      this.#trimData(writes);
     }
     this.#commit(writes, this.last + drafts.length);
     this.#lastTime = now;
@@ -180,6 +191,14 @@ export class ActorLog {
     this.#noteDue();
     if (this.#stateBytesSinceSettled > this.#settleBytes || this.#bytesSinceSettled > SETTLE_DATA_BYTES) this.settle();
     return this.last;
+  }
+
+  /** What came after the sections is needed for opening (ids, the next sequence), dead or not: it goes with the next sections. */
+  #trimData(writes: Write[]): void {
+    const data = Math.min(this.dataFloor, this.#settled + 1);
+    if (data <= this.#trimmed) return;
+    this.#trimmed = data;
+    writes.push({ do: 'trim', actor: this.key, data, state: this.#settled + 1 });
   }
 
   #write({ kind, value, batch }: Draft, index: number, time: number): Write {
@@ -221,7 +240,7 @@ export class ActorLog {
 
   /** Lets the volume know when it must open this actor, but only when that is sooner than it knows. */
   #noteDue(): void {
-    const due = this.#machine.due();
+    const due = this.brokerTime(this.#machine.due());
     if (due >= this.#due) return;
     this.#due = due;
     this.#commit([{ do: 'due', actor: this.key, at: due }], this.last);
@@ -246,10 +265,11 @@ export class ActorLog {
       { do: 'section', actor: this.key, name: OWN_SECTION, asOf: this.last, body: encode(ownLayout, { layout: 1, time: this.#lastTime }) },
     ];
     for (const [name, body] of this.#machine.takeSections()) writes.push({ do: 'section', actor: this.key, name, asOf: this.last, body });
-    const due = this.#machine.due();
+    const due = this.brokerTime(this.#machine.due());
     this.#due = due;
     writes.push({ do: 'due', actor: this.key, at: Number.isFinite(due) ? due : null });
     this.#settled = this.last;
+    this.#trimmed = this.dataFloor;
     writes.push({ do: 'trim', actor: this.key, data: this.dataFloor, state: this.#settled + 1 });
     this.#bytesSinceSettled = 0;
     this.#stateBytesSinceSettled = 0;
@@ -260,6 +280,11 @@ export class ActorLog {
     if (this.#closed !== undefined) throw this.#closed;
     this.#commit([{ do: 'remove', actor: this.key }], this.last + 1);
     this.last++;
+  }
+
+  /** Why it takes no more entries; undefined while it does. */
+  get closed(): WaysideError | undefined {
+    return this.#closed;
   }
 
   /** No more entries: the state may be ahead of the volume, or the volume is not this actor's any more. */

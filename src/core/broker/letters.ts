@@ -44,12 +44,12 @@ export class Letters {
     const page = found.slice(0, limit);
     const items = await Promise.all(page.map(({ partition, letter }) => partition.describeLetter(letter)));
     const last = page.at(-1);
-    return { items, next: found.length > limit && last ? formatLetter(last.partition.state.partition, last.letter) : null };
+    return { items: items.filter((item) => item !== undefined), next: found.length > limit && last ? formatLetter(last.partition.state.partition, last.letter) : null };
   }
 
   async get(station: Station, id: string): Promise<DeadLetter> {
     const { partition, letter } = await this.#find(station, id);
-    return partition.describeLetter(letter);
+    return (await partition.describeLetter(letter)) ?? notFound();
   }
 
   async remove(station: Station, id: string): Promise<void> {
@@ -86,8 +86,12 @@ export class Letters {
       const letter = partition.letter(name);
       if (letter !== undefined) return { partition, letter };
     }
-    throw new WaysideError('DEAD_LETTER_NOT_FOUND', 'There is no such dead letter: it was redriven, removed, or never there.');
+    return notFound();
   }
+}
+
+function notFound(): never {
+  throw new WaysideError('DEAD_LETTER_NOT_FOUND', 'There is no such dead letter: it was redriven, removed, or never there.');
 }
 
 function named(partition: Partition, ids: readonly string[]): Letter[] {

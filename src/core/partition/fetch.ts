@@ -18,6 +18,7 @@ import type { Run } from './runs.ts';
 import { LEASED, RETURNED } from './runs.ts';
 import type { Group, PartitionState } from './state.ts';
 import type { Found, Stored } from './stored.ts';
+import { isTrimmed } from './stored.ts';
 
 export interface Ask {
   readonly group: Group;
@@ -59,7 +60,11 @@ export function fetch(log: ActorLog, stored: Stored, state: PartitionState, ask:
       if (found instanceof Promise) {
         // What is at hand goes out now; with nothing at hand the step is done again once the bytes are there.
         if (pieces.length > 0) return lease(log, state, ask, pieces);
-        return found.then(() => fetchAgain(log, stored, state, ask, limits));
+        const again = () => fetchAgain(log, stored, state, ask, limits);
+        return found.then(again, (error: unknown) => {
+          if (isTrimmed(error)) return again();
+          throw error;
+        });
       }
       const { count, start, end: stop } = found.block;
       // A message that does not fit is left for the next fetch; the first one always goes.
@@ -90,7 +95,7 @@ function* candidates(state: PartitionState, group: Group, now: number, limits: L
   const { runs, config } = group;
   let left = Math.min(max, config.maxInFlight === undefined ? Infinity : config.maxInFlight - runs.inFlight);
   const strict = config.order === 'partition';
-  if (left <= 0 || runs.list.length >= limits.runsMax) return;
+  if (left <= 0) return;
   if (strict && runs.inFlight > 0) return;
   if (runs.returned > 0) {
     for (const run of runs.list.slice()) {
@@ -105,6 +110,8 @@ function* candidates(state: PartitionState, group: Group, now: number, limits: L
       if (left <= 0) return;
     }
   }
+  // What comes back goes out all the same: it is what makes the runs fewer.
+  if (runs.list.length >= limits.runsMax) return;
   const from = Math.max(runs.next, state.first);
   const end = Math.min(state.next, from + left);
   if (from < end) yield { from, end, run: undefined };

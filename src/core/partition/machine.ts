@@ -25,7 +25,7 @@ import { readCarried, recordsEnd } from '../entry/produce.ts';
 import type { Configured, Trimmed } from '../entry/station.ts';
 import { isPlanted } from '../faults.ts';
 import type { Run } from './runs.ts';
-import { ackedRun, LEASED, RETURNED, Runs } from './runs.ts';
+import { ACKED, ackedRun, LEASED, RETURNED, Runs } from './runs.ts';
 import { loadSection, takeSections } from './sections.ts';
 import type { Group, Letter, PartitionState } from './state.ts';
 import { newGroup } from './state.ts';
@@ -149,7 +149,8 @@ function trimGroup(group: Group, first: number): void {
   const { runs } = group;
   for (const run of runs.list.slice()) {
     if (run.from >= first) break;
-    if (!run.pinned) runs.change(run.from, Math.min(run.end, first), settled);
+    // What is settled already may lie below the floor by now.
+    if (!run.pinned && run.state !== ACKED) runs.change(run.from, Math.min(run.end, first), settled);
   }
   if (runs.next < first) runs.push(ackedRun(runs.next, first));
   group.dirty = true;

@@ -22,7 +22,7 @@ import type { LetterName } from './dead.ts';
 import { agedLetters, describe, findLetter, lettersAfter, redriveToGroup, removeLetters } from './dead.ts';
 import type { Ask, Fetched } from './fetch.ts';
 import { fetch, giveBack, isAvailable } from './fetch.ts';
-import { PartitionMachine } from './machine.ts';
+import { letterKey, PartitionMachine } from './machine.ts';
 import type { Part, PartResult } from './produce.ts';
 import { decideProduce } from './produce.ts';
 import type { Goal } from './retain.ts';
@@ -30,7 +30,8 @@ import { purgeGoal, retentionGoal, trimSlice } from './retain.ts';
 import { LEASED } from './runs.ts';
 import type { Group, Letter } from './state.ts';
 import { PartitionState, unread } from './state.ts';
-import { Stored, soon } from './stored.ts';
+import type { Found } from './stored.ts';
+import { isTrimmed, Stored, soon } from './stored.ts';
 
 export interface PartitionPorts {
   readonly key: ActorKey;
@@ -176,13 +177,13 @@ export class Partition {
     let bytesLeft = bytesMax;
     let sequence = Math.max(from, this.state.first);
     while (sequence < this.state.next && left > 0 && (blocks.length === 0 || bytesLeft > 0)) {
-      const { block, index } = await this.#stored.take(sequence, left, bytesLeft);
-      if (blocks.length > 0 && block.end - block.start > bytesLeft) break;
-      // It was trimmed while its bytes were read.
-      if (block.first < this.state.first) {
+      const found = await this.#takeUnlessTrimmed(sequence, left, bytesLeft);
+      if (found === undefined || found.block.first < this.state.first) {
         sequence = Math.max(sequence, this.state.first);
         continue;
       }
+      const { block, index } = found;
+      if (blocks.length > 0 && block.end - block.start > bytesLeft) break;
       blocks.push(block);
       rests = Math.max(rests, index);
       left -= block.count;
@@ -191,6 +192,16 @@ export class Partition {
     }
     await this.log.wait(rests, this.#level);
     return { blocks, next: sequence };
+  }
+
+  /** Undefined when it was trimmed while its bytes were read. */
+  async #takeUnlessTrimmed(sequence: number, count: number, bytesMax: number): Promise<Found | undefined> {
+    try {
+      return await this.#stored.take(sequence, count, bytesMax);
+    } catch (error) {
+      if (isTrimmed(error)) return undefined;
+      throw error;
+    }
   }
 
   /** @throws MESSAGE_TRIMMED · MESSAGE_NOT_FOUND */
@@ -318,10 +329,16 @@ export class Partition {
     return findLetter(this.state, name);
   }
 
-  async describeLetter(letter: Letter): Promise<DeadLetter> {
-    const described = await describe(this.state, this.#stored, letter);
-    await this.log.wait(letter.died, this.#level);
-    return described;
+  /** Undefined when it was removed while its bytes were read. */
+  async describeLetter(letter: Letter): Promise<DeadLetter | undefined> {
+    try {
+      const described = await describe(this.state, this.#stored, letter);
+      await this.log.wait(letter.died, this.#level);
+      return described;
+    } catch (error) {
+      if (!this.state.letters.has(letterKey(letter.sequence, letter.died))) return undefined;
+      throw error;
+    }
   }
 
   async removeLetters(letters: readonly Letter[]): Promise<void> {
@@ -419,6 +436,7 @@ export class Partition {
     this.#retaining = true;
     this.#trim(undefined)
       .catch((error: unknown) => {
+        if (this.log.closed !== undefined) return;
         this.#ports.journal.error(`Partition ${this.log.key} cannot trim: ${error instanceof Error ? error.message : String(error)}`);
         this.#trimAt = this.log.now + TRIM_AGAIN_MS;
       })
@@ -449,7 +467,7 @@ export class Partition {
     const due = Math.min(this.#machine.timersDue(), this.#retentionDue());
     if (due === this.#alarm) return;
     this.#alarm = due;
-    this.#ports.alarm(due);
+    this.#ports.alarm(this.log.brokerTime(due));
   }
 
   /** Trimming by number, bytes or acknowledgements waits a little, so that it is done for many messages at once. */

@@ -19,6 +19,7 @@ import type { EntryHead } from '../ports.ts';
 import { ACKED } from './runs.ts';
 import type { Group, PartitionState } from './state.ts';
 import type { Found, Stored } from './stored.ts';
+import { isTrimmed } from './stored.ts';
 
 /** Entries looked at in one slice. */
 const SLICE_ENTRIES = 1_000;
@@ -81,7 +82,14 @@ export async function trimSlice(
     const floor = isWorthCarrying(log, state, cut, wanted) ? wanted : log.dataFloor;
     const missing = toCarry(log, state, cut.first, floor).filter((sequence) => !carried.has(sequence));
     if (missing.length === 0) return { index: appendTrim(log, state, goal, cut, carried, floor), more: cut.more };
-    for (const sequence of missing) carried.set(sequence, await stored.take(sequence, 1, 1));
+    for (const sequence of missing) {
+      try {
+        carried.set(sequence, await stored.take(sequence, 1, 1));
+      } catch (error) {
+        // Its letter was removed meanwhile: it need not be carried any more.
+        if (!isTrimmed(error)) throw error;
+      }
+    }
   }
 }
 

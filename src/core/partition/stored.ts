@@ -36,8 +36,29 @@ export class Stored {
   /**
    * Messages from `sequence` on, of one entry: at most `count`, as many as fit in `bytesMax` and at least one.
    * `sequence` must be there (within first … next, or pinned).
+   *
+   * @throws MESSAGE_TRIMMED it went while its bytes were read · CORRUPTION · what the log was closed with
    */
   take(sequence: number, count: number, bytesMax: number): Soon<Found> {
+    try {
+      const found = this.#take(sequence, count, bytesMax);
+      if (!(found instanceof Promise)) return found;
+      return found.catch((error: unknown) => {
+        throw this.#reason(sequence, error);
+      });
+    } catch (error) {
+      throw this.#reason(sequence, error);
+    }
+  }
+
+  /** Bytes that are not there are damage only where they should be. */
+  #reason(sequence: number, error: unknown): unknown {
+    if (this.#log.closed !== undefined) return this.#log.closed;
+    if (sequence >= this.#state.first || this.#state.pins.has(sequence)) return error;
+    return new WaysideError('MESSAGE_TRIMMED', `Message ${sequence} of partition ${this.#state.partition} is gone.`);
+  }
+
+  #take(sequence: number, count: number, bytesMax: number): Soon<Found> {
     const carried = this.#state.pins.get(sequence)?.carried ?? 0;
     if (carried !== 0) return soon(this.#entry(carried), (entry) => this.#carriedBlock(entry, sequence));
     return soon(this.#holding(sequence), (entry) => ({ index: entry.index, block: this.#cut(entry, sequence, count, bytesMax) }));
@@ -56,7 +77,14 @@ export class Stored {
   #holding(sequence: number): Soon<StoredEntry> {
     const kept = this.#window.find((entry) => entry.count > 0 && entry.first <= sequence && sequence < entry.first + entry.count);
     if (kept !== undefined) return kept;
-    return soon(this.#log.volume.find(this.#log.key, 'sequence', sequence), (index) => this.#entry(index));
+    const found = this.#log.volume.find(this.#log.key, 'sequence', sequence);
+    return soon(found, (index) =>
+      soon(this.#entry(index), (entry) => {
+        // Whoever had to wait for its place only would have to again, without end.
+        if (found instanceof Promise) this.#keep([entry]);
+        return entry;
+      }),
+    );
   }
 
   #entry(index: number): Soon<StoredEntry> {
@@ -71,9 +99,17 @@ export class Stored {
     });
   }
 
+  /** The first of them is what is waited for: it stays, whatever has to go. */
   #keep(entries: readonly StoredEntry[]): void {
-    for (const entry of entries) if (!this.#window.some((kept) => kept.index === entry.index)) this.#window.push(entry);
-    let bytes = this.#window.reduce((sum, entry) => sum + entry.bodyBytes, 0);
+    let bytes = 0;
+    for (const entry of entries.slice(0, WINDOW_ENTRIES_MAX)) {
+      bytes += entry.bodyBytes;
+      if (bytes > WINDOW_BYTES_MAX && entry !== entries[0]) break;
+      const before = this.#window.findIndex((kept) => kept.index === entry.index);
+      if (before >= 0) this.#window.splice(before, 1);
+      this.#window.push(entry);
+    }
+    bytes = this.#window.reduce((sum, entry) => sum + entry.bodyBytes, 0);
     while (this.#window.length > 1 && (this.#window.length > WINDOW_ENTRIES_MAX || bytes > WINDOW_BYTES_MAX))
       bytes -= this.#window.shift()!.bodyBytes;
   }
@@ -113,6 +149,10 @@ export class Stored {
     };
     return { index: entry.index, block };
   }
+}
+
+export function isTrimmed(error: unknown): boolean {
+  return error instanceof WaysideError && error.code === 'MESSAGE_TRIMMED';
 }
 
 /** Goes on at once with a value that is there, later with one that is promised. */

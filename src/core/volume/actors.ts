@@ -7,6 +7,7 @@
  * are counted as before until `settle` is given their table.
  * Elsewhere: the bytes (format.ts, directory.ts), finding an entry in a range (reading.ts).
  */
+import { isPlanted } from '../faults.ts';
 import type { ActorInfo, ActorKey, SectionInfo } from '../ports.ts';
 import { actorParts } from '../ports.ts';
 import { recordBytes } from './format.ts';
@@ -120,7 +121,7 @@ export class Actors {
 
   trim(actor: Actor, data: number, state: number): void {
     const [dataBefore, stateBefore] = [actor.data, actor.state];
-    actor.data = Math.max(data, actor.data);
+    actor.data = Math.max(isPlanted('trim-too-much') ? data + 1 : data, actor.data);
     actor.state = Math.max(state, actor.state);
     const highest = Math.max(actor.data, actor.state);
     for (const range of [...actor.ranges]) {

@@ -5,6 +5,7 @@
  * caller gives its CRC, since the record's header covers it.
  * Elsewhere: writing it (writer.ts), reading it back after a crash (replay.ts).
  */
+import { isPlanted } from '../faults.ts';
 import type { Write } from '../ports.ts';
 import type { Actor, Range } from './actors.ts';
 import { checkWrites } from './check.ts';
@@ -182,7 +183,7 @@ function put(store: Store, slot: Slot, at: number, offset: number, write: Write)
       const crc = crcOf(store, body);
       const flags = write.body ? 0 : FLAG_NONE;
       const bodyBytes = name.length + bytes;
-      putRecord(slot, at, offset, actor, { ...EMPTY, type: RECORD_SECTION, kind: name.length, flags, bodyBytes, crc, epoch, index: asOf }, body);
+      putRecord(slot, at, offset, actor, { ...EMPTY, type: RECORD_SECTION, kind: name.length, flags, bodyBytes, crc, epoch, index: isPlanted('section-asof-off-by-one') ? asOf + 1 : asOf }, body);
       actors.section(actor, name, write.body ? { actor, name, asOf, bytes, crc, segment, offset } : undefined);
       return recordBytes(bodyBytes);
     }

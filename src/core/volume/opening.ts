@@ -7,13 +7,14 @@
  * Elsewhere: walking a file (scan.ts), what a record does (replay.ts), the files' lock (log.ts).
  */
 import { WaysideError } from '../errors.ts';
+import { isPlanted } from '../faults.ts';
 import type { File } from '../ports.ts';
 import type { Range } from './actors.ts';
 import { newRange } from './actors.ts';
 import { markCopied, recount } from './counting.ts';
 import { decodeNotes } from './footer.ts';
 import type { FileId, Place, RecordHeader, SegmentHeader, Trailer } from './format.ts';
-import { decodeBlockHeader, decodeSegmentHeader, decodeTrailer, RECORD_DIRECTORY, RECORD_ENTRY, SEGMENT_HEADER_BYTES, TRAILER_BYTES, viewOf } from './format.ts';
+import { decodeBlockHeader, decodeSegmentHeader, decodeTrailer, isAbove, RECORD_DIRECTORY, RECORD_ENTRY, SEGMENT_HEADER_BYTES, TRAILER_BYTES, viewOf } from './format.ts';
 import { addEntry, keyOf, replay } from './replay.ts';
 import { findEvidence, newer, scanBlocks } from './scan.ts';
 import { seal } from './sealing.ts';
@@ -121,11 +122,15 @@ async function openFound(store: Store, tables: Tables, found: readonly Found[], 
     segment.filled = one.size;
     segment.file = one.file;
     keep.add(one.file);
-    if (segment.sealed) store.lend(segment);
-    else await seal(store, segment);
+    if (segment.sealed) {
+      store.lend(segment);
+      continue;
+    }
+    await writeAgain(segment, one.file, tail.known);
+    await seal(store, segment);
   }
   await countCut(store, tables);
-  return { end: { segment: head.number, offset: head.end }, epoch: epoch + 1, number: highest + 1, leftovers };
+  return { end: { segment: head.number, offset: head.end }, epoch: isPlanted('epoch-stays') ? epoch : epoch + 1, number: highest + 1, leftovers };
 }
 
 /** The last segment that belongs to the log, with its bytes and where it ends. */
@@ -134,7 +139,8 @@ interface Tail {
   readonly header: SegmentHeader;
   readonly bytes: Uint8Array;
   readonly end: number;
-  readonly sealed: boolean;
+  /** Everything below this place is known to have been synced. */
+  readonly known: Place;
 }
 
 async function trustedTail(store: Store, found: readonly Found[], trusted: Place): Promise<Tail | undefined> {
@@ -144,7 +150,7 @@ async function trustedTail(store: Store, found: readonly Found[], trusted: Place
   const bytes = await one.file.read(0, trusted.offset);
   const end = scanBlocks(one.name, bytes, one.header.id, SEGMENT_HEADER_BYTES, trusted.offset, store.ports.crc32c, () => {});
   if (end !== trusted.offset) throw corruption(one.name, end, trusted.offset, 'a block that was synced is damaged');
-  return { one, header: one.header, bytes, end, sealed: false };
+  return { one, header: one.header, bytes, end, known: trusted };
 }
 
 /** Walks back from the newest header to what is certainly whole, then forward to where the log ends. */
@@ -169,7 +175,8 @@ async function findTail(store: Store, found: readonly Found[]): Promise<Tail | u
     let broken: { one: Found; at: number } | undefined;
     for (const [nth, one] of chain.entries()) {
       const tail = readTail(store, one, images.get(one)!, chain[nth + 1]?.header?.previous.offset);
-      if (tail.whole) last = tail.whole;
+      const before: Place | undefined = last?.known;
+      if (tail.whole) last = before && isAbove(before, tail.whole.known.segment, tail.whole.known.offset) ? { ...tail.whole, known: before } : tail.whole;
       if (tail.badAt === undefined) continue;
       broken = { one, at: tail.badAt };
       break;
@@ -198,12 +205,24 @@ function readTail(store: Store, one: Found, bytes: Uint8Array, until: number | u
   const trailer = decodeTrailer(bytes.subarray(Math.max(0, bytes.length - TRAILER_BYTES)), one.size, header.id);
   const limit = trailer?.end ?? until ?? one.size;
   let directory = false;
-  const end = scanBlocks(one.name, bytes, header.id, SEGMENT_HEADER_BYTES, limit, store.ports.crc32c, ({ type }) => {
-    directory ||= type === RECORD_DIRECTORY;
-  });
+  let known = header.previousKnown ? header.previous : { segment: 0, offset: 0 };
+  const end = scanBlocks(
+    one.name,
+    bytes,
+    header.id,
+    SEGMENT_HEADER_BYTES,
+    limit,
+    store.ports.crc32c,
+    ({ type }) => {
+      directory ||= type === RECORD_DIRECTORY;
+    },
+    (place) => {
+      if (isAbove(place, known.segment, known.offset)) known = place;
+    },
+  );
   if (trailer && end !== trailer.end) throw corruption(one.name, end, trailer.end, 'a block of a sealed segment is damaged');
   if (!directory) return { badAt: SEGMENT_HEADER_BYTES };
-  const whole = { one, header, bytes, end, sealed: trailer !== undefined };
+  const whole = { one, header, bytes, end, known };
   // The last segment ends wherever it ends; whether that is a torn tail or damage is looked at all the same.
   if (until === undefined && trailer) return { whole };
   return until !== undefined && end === until ? { whole } : { whole, badAt: end };
@@ -217,7 +236,7 @@ function refuseDamage(later: readonly Found[], images: ReadonlyMap<Found, Uint8A
     const bytes = images.get(one)!;
     const from = one === first ? Math.ceil(at / 8) * 8 : SEGMENT_HEADER_BYTES;
     const evidence = findEvidence(bytes, from, bad, header?.id);
-    if (!evidence) continue;
+    if (!evidence || isPlanted('cut-tail-that-was-not-torn')) continue;
     throw corruption(first!.name, at, one === first ? evidence.at : first!.size, 'a block that was synced is damaged');
   }
 }
@@ -296,6 +315,19 @@ async function isFooterLost(one: Found, segment: Segment): Promise<boolean> {
 async function trailerOf(one: Found, id: FileId): Promise<Trailer | undefined> {
   if (one.size < SEGMENT_HEADER_BYTES + TRAILER_BYTES) return undefined;
   return decodeTrailer(await one.file.read(one.size - TRAILER_BYTES, TRAILER_BYTES), one.size, id);
+}
+
+/**
+ * What is not known to have been synced is written again where it lies. It may have been read from the system's cache: after
+ * a sync that failed in a former process the cache has it, the disk has not, and another sync would write nothing.
+ */
+async function writeAgain(segment: Segment, file: File, known: Place): Promise<void> {
+  if (segment.number < known.segment || isPlanted('trust-the-page-cache')) return;
+  const from = segment.number === known.segment ? known.offset : 0;
+  if (from >= segment.end) return;
+  await file.writeAhead(from, await file.read(from, segment.end - from));
+  // A footer says that what is before it is synced, so it comes after.
+  await file.sync();
 }
 
 async function countCut(store: Store, tables: Tables): Promise<void> {

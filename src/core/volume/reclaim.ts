@@ -7,6 +7,7 @@
  * Elsewhere: what lives (actors.ts), what happens to the files (room.ts).
  */
 import { WaysideError } from '../errors.ts';
+import { isPlanted } from '../faults.ts';
 import type { VolumeListener } from '../ports.ts';
 import { DiskFullError } from '../ports.ts';
 import type { Range, Section } from './actors.ts';
@@ -109,6 +110,7 @@ export class Reclaim {
   async #step(): Promise<boolean> {
     const { store, room, diskBytes } = this.#parts;
     if (await this.#count()) return true;
+    if (store.failure || store.closing) return false;
     const dead = [...store.segments.values()].filter((segment) => segment.sealed && segment.live === 0 && !this.#cut(segment));
     if (dead.length > 0) {
       await this.#drop(dead);
@@ -202,14 +204,16 @@ export class Reclaim {
           const { range } = some[nth]!;
           if (!isLiving(range, entry.index, entry.data)) return;
           const record = { ...entry, type: RECORD_ENTRY, flags: entry.data ? FLAG_DATA : 0, namespace: 0, station: 0, partition: 0 };
-          leftovers.push({ actor: range.actor, range, record, body: entry.body });
+          if (isPlanted('copy-forward-forgets-one') && nth === 3) return;
+          const { body } = isPlanted('copy-forward-wrong-entry') ? entries[0]! : entry;
+          leftovers.push({ actor: range.actor, range, record, body });
         });
         if (leftovers.length > 0) commitLeftovers(store, writer, leftovers);
         if (writer.pendingBytes > 2 * copyBytes) await writer.settled();
         from = to;
       }
       for (const section of [...segment.sections]) await this.#copySection(section, copyBytes);
-      await writer.settled();
+      if (!isPlanted('drop-segment-before-copy-synced')) await writer.settled();
       for (const range of ranges) store.actors.detach(range);
     } catch (error) {
       this.#markDamaged(segment, error);
@@ -259,7 +263,7 @@ export class Reclaim {
     }
     // Still on disk until its record is synced: a directory that is written meanwhile need not know it any more.
     commitDrops(store, writer, dead.map((segment) => segment.number));
-    await writer.settled();
+    if (!isPlanted('drop-segment-before-copy-synced')) await writer.settled();
     const { files } = store.ports;
     for (const segment of dead) {
       for (const range of segment.begun) tables.forget(range);

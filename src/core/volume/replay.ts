@@ -4,6 +4,7 @@
  * Holds: replaying the directory of a segment and the records after it gives the same state as committing them did.
  * Elsewhere: commits that come in (commit.ts), which segments are read (opening.ts).
  */
+import { isPlanted } from '../faults.ts';
 import { actorKey } from '../ports.ts';
 import type { ActorKey } from '../ports.ts';
 import { decodeDirectory } from './directory.ts';
@@ -52,6 +53,7 @@ export function replay(store: Store, segment: Segment, record: RecordHeader, bod
       actors.get(keyOf(record)).due = (record.flags & FLAG_NONE) !== 0 ? null : record.time;
       return;
     case RECORD_REMOVE:
+      if (isPlanted('removed-actor-comes-back')) return;
       return actors.remove(actors.get(keyOf(record)));
     case RECORD_DROP: {
       const dropped = store.segments.get(record.count);

@@ -8,6 +8,7 @@
  * Elsewhere: what frees space (reclaim.ts), writing (writer.ts).
  */
 import { WaysideError } from '../errors.ts';
+import { isPlanted } from '../faults.ts';
 import { DiskFullError } from '../ports.ts';
 import type { File } from '../ports.ts';
 import { BLOCK_HEADER_BYTES, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES } from './format.ts';
@@ -79,7 +80,7 @@ export class Room {
   /** Something has changed: a segment was begun, space was used or freed, a sync has caught up. */
   wake(): void {
     this.#answer();
-    if (this.#store.failure || this.#store.closing) return;
+    if (this.#ends) return;
     this.#again = true;
     this.#running ??= this.#run().finally(() => {
       this.#running = undefined;
@@ -176,6 +177,12 @@ export class Room {
     await this.#next?.file.close().catch(() => {});
   }
 
+  /** Nothing more is to be claimed; a segment that has been begun still gets its file, unless all is lost. */
+  get #ends(): boolean {
+    const { failure, closing, active } = this.#store;
+    return failure !== undefined || (closing && active.file !== undefined);
+  }
+
   #ended(): WaysideError {
     const { failure } = this.#store;
     return failure ? storageFailed(failure) : new WaysideError('SHUTTING_DOWN', 'The volume is being closed. Send the call again.');
@@ -236,7 +243,7 @@ export class Room {
     const { ports } = this.#store;
     // `#running` is set before the first step: what that writes wakes us again, and there must be one loop only.
     await undefined;
-    while (!this.#store.failure && !this.#store.closing) {
+    while (!this.#ends) {
       this.#again = false;
       try {
         if (!(await this.#step())) return;
@@ -341,7 +348,7 @@ export class Room {
     const spare = this.#spares.shift();
     if (!spare) {
       const file = await files.open(name, true);
-      await files.syncFolder();
+      if (!isPlanted('folder-not-synced')) await files.syncFolder();
       return { number, file, filled: 0 };
     }
     const file = await files.open(spare.name, false);

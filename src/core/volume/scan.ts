@@ -7,6 +7,7 @@
  */
 import type { Crc32c } from '../crc32c.ts';
 import { WaysideError } from '../errors.ts';
+import { isPlanted } from '../faults.ts';
 import type { FileId, Place, RecordHeader } from './format.ts';
 import {
   BLOCK_FOOTER,
@@ -28,10 +29,20 @@ export type Visit = (record: RecordHeader, body: Uint8Array, offset: number) => 
  * Gives the records of all valid blocks from `from` on.
  *
  * @param until no block that ends above it is looked at
+ * @param told what each block says was synced before it
  * @returns the end of the last valid block
  * @throws UNAVAILABLE a newer version wrote it
  */
-export function scanBlocks(name: string, bytes: Uint8Array, id: FileId, from: number, until: number, crc32c: Crc32c, visit: Visit): number {
+export function scanBlocks(
+  name: string,
+  bytes: Uint8Array,
+  id: FileId,
+  from: number,
+  until: number,
+  crc32c: Crc32c,
+  visit: Visit,
+  told: (known: Place) => void = () => {},
+): number {
   const view = viewOf(bytes);
   const seed = seedOf(id);
   let at = from;
@@ -44,6 +55,7 @@ export function scanBlocks(name: string, bytes: Uint8Array, id: FileId, from: nu
     if (end > until || end > bytes.length) return at;
     const records = checkedRecords(name, view, bytes, start, end, seed, crc32c);
     if (!records) return at;
+    told(block.known);
     let offset = start;
     for (const record of records) {
       visit(record, bytes.subarray(offset + RECORD_HEADER_BYTES, offset + RECORD_HEADER_BYTES + record.bodyBytes), offset);
@@ -62,7 +74,7 @@ function checkedRecords(name: string, view: DataView, bytes: Uint8Array, start: 
     if (!record) return undefined;
     const body = at + RECORD_HEADER_BYTES;
     const next = at + recordBytes(record.bodyBytes);
-    if (next > end || crc32c(bytes, body, body + record.bodyBytes) !== record.crc) return undefined;
+    if (next > end || crc32c(bytes, body, body + record.bodyBytes) !== record.crc) return isPlanted('half-commit') ? records : undefined;
     for (let pad = body + record.bodyBytes; pad < next; pad++) if (bytes[pad] !== 0) return undefined;
     records.push(record);
     at = next;

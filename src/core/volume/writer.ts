@@ -6,6 +6,7 @@
  * header. `unsynced` keeps the written blocks that may have to be appended again.
  * Elsewhere: what is in a block (commit.ts), whose file it is (room.ts brings it), what failing means (store.ts).
  */
+import { isPlanted } from '../faults.ts';
 import { DiskFullError } from '../ports.ts';
 import type { Chunk } from './arena.ts';
 import { BLOCK_HEADER_BYTES, BLOCK_RECORDS, encodeBlockHeader, encodeSegmentHeader, isAbove, SEGMENT_HEADER_BYTES } from './format.ts';
@@ -240,7 +241,7 @@ export class Writer {
       type: BLOCK_RECORDS,
       length: bytes - BLOCK_HEADER_BYTES,
       epoch: this.#store.epoch,
-      known: this.known,
+      known: isPlanted('wrong-watermark') ? this.#mark : this.known,
     });
     return chunk.bytes.subarray(at, at + bytes);
   }
@@ -280,7 +281,7 @@ export class Writer {
     const mark = this.#mark;
     const files = [...this.#dirty];
     this.#dirty.clear();
-    Promise.all(files.map((segment) => segment.file!.sync())).then(
+    Promise.all(files.map((segment) => (isPlanted('skip-sync') ? undefined : segment.file!.sync()))).then(
       () => {
         this.#syncing = false;
         if (store.failure) return;
@@ -289,7 +290,7 @@ export class Writer {
           block.chunk.held--;
           this.pendingBytes -= block.bytes;
         }
-        this.synced = written;
+        this.synced = isPlanted('later-writes-count-as-synced') ? this.written : written;
         this.known = mark;
         this.#tell();
         if ((this.#wanted > this.synced || this.#overdue || this.#waiters.length > 0) && this.#dirty.size > 0) this.#startSync();

@@ -15,7 +15,9 @@ export function checkRepeat(log: PartitionLog, sequence: number): void {
   for (const [other, { sent, producedAt }] of log.stored) {
     if (other === sequence || sent.id !== stored.sent.id || producedAt === undefined) continue;
     if (Math.abs(producedAt - stored.producedAt) < window) {
-      throw new Violation(`I5: id ${sent.id} is stored at ${Math.min(other, sequence)} and at ${Math.max(other, sequence)}, ${Math.abs(producedAt - stored.producedAt)} ms apart in a window of ${window}`);
+      throw new Violation(
+        `I5: id ${sent.id} is stored at ${Math.min(other, sequence)} and at ${Math.max(other, sequence)}, ${Math.abs(producedAt - stored.producedAt)} ms apart in a window of ${window}`,
+      );
     }
   }
 }
@@ -26,10 +28,13 @@ export function checkDuplicate(log: PartitionLog, sequence: number, sent: Sent, 
   if (sent.id === undefined) throw new Violation(`I5: message ${sent.uid} has no id, and is called a repeat of ${where}`);
   const first = log.stored.get(sequence);
   if (first === undefined) return;
-  if (first.sent.id !== sent.id) throw new Violation(`I5: message ${sent.uid} with id ${sent.id} is called a repeat of ${where}, whose id is ${first.sent.id}`);
+  if (first.sent.id !== sent.id)
+    throw new Violation(`I5: message ${sent.uid} with id ${sent.id} is called a repeat of ${where}, whose id is ${first.sent.id}`);
   const window = Math.max(...log.station.configs.map((config) => config.dedupWindowMs ?? 0));
   if (first.producedAt !== undefined && askedAt - first.producedAt >= window) {
-    throw new Violation(`I5: message ${sent.uid} is called a repeat of ${where}, which was ${askedAt - first.producedAt} ms old in a window of ${window}`);
+    throw new Violation(
+      `I5: message ${sent.uid} is called a repeat of ${where}, which was ${askedAt - first.producedAt} ms old in a window of ${window}`,
+    );
   }
 }
 

@@ -7,13 +7,13 @@
  */
 import type { GroupInfo, PendingInfo } from '../../../src/core/calls.ts';
 import { isOwed, isWithin } from './owed.ts';
-import type { GroupLife, GroupPartition, Track } from './told.ts';
+import type { GroupLife, GroupPartition, Lease } from './told.ts';
 import { Violation } from './told.ts';
 
 /** First and next sequence of each partition, at rest. */
 export type Ends = readonly { readonly first: number; readonly next: number }[];
 
-export function checkCounts(group: GroupLife, info: GroupInfo, ends: Ends): void {
+export function checkCounts(group: GroupLife, info: GroupInfo, ends: Ends, now: number, era: number): void {
   let least = 0;
   let most = 0;
   let inFlightLeast = 0;
@@ -29,17 +29,21 @@ export function checkCounts(group: GroupLife, info: GroupInfo, ends: Ends): void
       // Trimmed, or not: it may have been dead, and given back.
       if (track.sequence >= first && (track.redriven || track.wasDead) && isOwed(gp, track.sequence) === 'no') most++;
     }
-    inFlightLeast += gp.held.filter((each) => each.track.sequence >= first && isHeld(each.track)).length;
+    inFlightLeast += gp.held.filter((each) => isHeld(each, now, era) && each.track.sequence >= first).length;
   }
   const name = `I7: group ${group.slot.name} of ${group.station.slot.name}`;
   const has = info.unread + info.inFlight;
-  if (has < least || has > most) throw new Violation(`${name} says ${info.unread} unread and ${info.inFlight} in flight; ${least} to ${most} are owed`);
+  if (has < least || has > most)
+    throw new Violation(`${name} says ${info.unread} unread and ${info.inFlight} in flight; ${least} to ${most} are owed`);
   if (info.inFlight < inFlightLeast) throw new Violation(`${name} says ${info.inFlight} in flight; ${inFlightLeast} surely are`);
   if (info.redelivered > info.inFlight) throw new Violation(`${name} says ${info.redelivered} redelivered of ${info.inFlight} in flight`);
 }
 
-function isHeld(track: Track): boolean {
-  return !track.of.isUncertain && track.ackOpen === 0 && track.rejectOpen === 0 && track.nackOpen === 0 && !track.redriven && !track.acked && !track.rejected;
+/** Surely out, and nobody has begun to settle it. */
+function isHeld(lease: Lease, now: number, era: number): boolean {
+  const { track } = lease;
+  if (lease.ended || lease.era !== era || lease.heldUntil <= now || track.lease !== lease || track.of.isUncertain) return false;
+  return track.ackOpen === 0 && track.rejectOpen === 0 && track.nackOpen === 0 && !track.redriven && !track.acked && !track.rejected;
 }
 
 export function checkPending(group: GroupLife, pending: readonly PendingInfo[], ends: Ends, now: number, era: number): void {
@@ -48,13 +52,15 @@ export function checkPending(group: GroupLife, pending: readonly PendingInfo[], 
   for (const gp of group.partitions) {
     for (const lease of gp.held) {
       const { track } = lease;
-      if (lease.ended || lease.era !== era || lease.heldUntil <= now || track.lease !== lease || !isHeld(track)) continue;
+      if (!isHeld(lease, now, era)) continue;
       if (track.sequence < ends[gp.log.partition]!.first) continue;
       const item = listed.get(`${gp.log.partition}.${track.sequence}`);
       const where = `${group.station.slot.name}/${gp.log.partition}/${track.sequence} of group ${group.slot.name}`;
       if (item === undefined) throw new Violation(`pending: ${where} is held by ${lease.consumer}, and is not listed`);
       if (item.receipt !== lease.text || item.consumer !== lease.consumer || item.deliveries !== lease.deliveries) {
-        throw new Violation(`pending: ${where} is listed as ${item.receipt} of ${item.consumer}, delivery ${item.deliveries}; told were ${lease.text}, ${lease.consumer}, ${lease.deliveries}`);
+        throw new Violation(
+          `pending: ${where} is listed as ${item.receipt} of ${item.consumer}, delivery ${item.deliveries}; told were ${lease.text}, ${lease.consumer}, ${lease.deliveries}`,
+        );
       }
     }
   }
@@ -77,6 +83,7 @@ function checkGot(gp: GroupPartition, sequence: number, dead: ReadonlySet<string
   // A letter too old is removed: the message may have been one.
   if (lettersAge) return;
   const what = track === undefined ? 'was never told of' : track.rejected ? 'was rejected' : 'was given out, and not acknowledged,';
-  throw new Violation(`I6: ${gp.log.station.slot.name}/${gp.log.partition}/${sequence} ${what} and is neither delivered to group ${gp.group.slot.name} nor among its dead letters`);
+  throw new Violation(
+    `I6: ${gp.log.station.slot.name}/${gp.log.partition}/${sequence} ${what} and is neither delivered to group ${gp.group.slot.name} nor among its dead letters`,
+  );
 }
-

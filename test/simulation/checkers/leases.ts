@@ -18,6 +18,9 @@ export interface LeaseName {
   readonly index: number;
 }
 
+/** The broker's time is in whole milliseconds. */
+const GRAIN_MS = 1;
+
 /** A lease's text is `GROUP-EPOCH-INDEX-TAG`, in base 36. */
 export function parseLease(lease: string): LeaseName {
   const [group, epoch, index] = lease.split('-').map((part) => Number.parseInt(part, 36));
@@ -53,11 +56,22 @@ export function delivered(told: Told, group: GroupLife, given: Delivery): Lease 
   if (given.isSure) told.nameGroup(group, name.group);
   const track = gp.track(seen.sequence);
   const lease: Lease = {
-    track, text: `${seen.partition}.${seen.sequence}.${given.lease}`, epoch: name.epoch, index: name.index, consumer, deliveries,
-    era: given.isSure ? given.era : -1, toldAt, heldUntil: given.askedAt + given.leaseMs, ended: false, notBefore: 0,
+    track,
+    text: `${seen.partition}.${seen.sequence}.${given.lease}`,
+    epoch: name.epoch,
+    index: name.index,
+    consumer,
+    deliveries,
+    era: given.isSure ? given.era : -1,
+    toldAt,
+    heldUntil: given.askedAt + given.leaseMs - GRAIN_MS,
+    ended: false,
+    touches: 0,
+    notBefore: 0,
   };
   const most = Math.max(...group.configs.map((config) => config.maxDeliveries ?? Number.POSITIVE_INFINITY));
-  if (deliveries < 1 || deliveries > most) throw new Violation(`I15: ${where} is delivered for the ${deliveries}th time; ${most} are allowed`);
+  if (deliveries < 1 || deliveries > most)
+    throw new Violation(`I15: ${where} is delivered for the ${deliveries}th time; ${most} are allowed`);
   if (given.isSure) checkAgainst(track, lease, given, where);
   if (track.lease === undefined || later(lease, track.lease)) track.lease = lease;
   if (given.isSure) {
@@ -70,21 +84,27 @@ export function delivered(told: Told, group: GroupLife, given: Delivery): Lease 
 function checkAgainst(track: Track, lease: Lease, given: Delivery, where: string): void {
   const { of: gp, lease: before } = track;
   if (track.acked && later(lease, track.acked)) throw new Violation(`I6: ${where} is delivered again after it was acknowledged`);
-  if (track.rejected && later(lease, track.rejected) && !track.redriven) throw new Violation(`I6: ${where} is delivered again after it was rejected`);
-  if (isWithin(gp, track.sequence) === 'no' && !gp.anyRedrive) throw new Violation(`I6: ${where} lies before the place where the group began`);
+  if (track.rejected && later(lease, track.rejected) && !track.redriven)
+    throw new Violation(`I6: ${where} is delivered again after it was rejected`);
+  if (isWithin(gp, track.sequence) === 'no' && !gp.anyRedrive)
+    throw new Violation(`I6: ${where} lies before the place where the group began`);
   if (before === undefined || before.era < 0) return;
   const [first, second, secondAt] = later(lease, before) ? [before, lease, given.toldAt] : [lease, before, before.toldAt];
   if (first.text === second.text) throw new Violation(`leases: ${where} is delivered twice under one lease`);
   if (!track.redriven) {
     const sameEra = first.era === second.era;
-    if (second.deliveries < first.deliveries) throw new Violation(`I15: ${where} was delivered for the ${first.deliveries}th time, and later for the ${second.deliveries}th`);
+    if (second.deliveries < first.deliveries)
+      throw new Violation(`I15: ${where} was delivered for the ${first.deliveries}th time, and later for the ${second.deliveries}th`);
     if (sameEra && second.deliveries === first.deliveries) throw new Violation(`I15: ${where} is delivered twice, and counted once`);
   }
   if (first.era !== second.era) return;
   if (!first.ended && secondAt < first.heldUntil && !track.redriven) {
-    throw new Violation(`leases: ${where} is given to ${second.consumer} while ${first.consumer} holds it for ${(first.heldUntil - secondAt).toFixed(1)} ms more`);
+    throw new Violation(
+      `leases: ${where} is given to ${second.consumer} while ${first.consumer} holds it for ${(first.heldUntil - secondAt).toFixed(1)} ms more`,
+    );
   }
-  if (second === lease && secondAt < first.notBefore && !track.redriven) throw new Violation(`leases: ${where} is delivered ${(first.notBefore - secondAt).toFixed(1)} ms before its return is due`);
+  if (second === lease && secondAt < first.notBefore && !track.redriven)
+    throw new Violation(`leases: ${where} is delivered ${(first.notBefore - secondAt).toFixed(1)} ms before its return is due`);
 }
 
 /** What is surely out now, and whether it may be. */
@@ -93,10 +113,16 @@ function checkHeld(gp: GroupPartition, { toldAt, era, brokerNow }: Delivery, lea
   const { configs, slot } = gp.group;
   const surely = gp.held.filter((each) => !mayBeTrimmed(gp.log, each.track.sequence, brokerNow));
   const most = Math.max(...configs.map((config) => config.maxInFlight ?? Number.POSITIVE_INFINITY));
-  if (surely.length > most) throw new Violation(`maxInFlight: ${surely.length} messages of ${gp.log.station.slot.name}/${gp.log.partition} are out to group ${slot.name}; ${most} are allowed`);
+  if (surely.length > most)
+    throw new Violation(
+      `maxInFlight: ${surely.length} messages of ${gp.log.station.slot.name}/${gp.log.partition} are out to group ${slot.name}; ${most} are allowed`,
+    );
   if (!configs.every((config) => config.order === 'partition')) return;
   const other = surely.find((each) => each.epoch !== lease.epoch || each.index !== lease.index);
-  if (other !== undefined && lease.track.lease === lease) throw new Violation(`I4: two leases of ${gp.log.station.slot.name}/${gp.log.partition} are out at once to group ${slot.name}, in the order partition (messages ${other.track.sequence} and ${lease.track.sequence})`);
+  if (other !== undefined && lease.track.lease === lease)
+    throw new Violation(
+      `I4: two leases of ${gp.log.station.slot.name}/${gp.log.partition} are out at once to group ${slot.name}, in the order partition (messages ${other.track.sequence} and ${lease.track.sequence})`,
+    );
 }
 
 // ── Settling ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -110,6 +136,8 @@ export interface Settling {
   readonly beganAt: number;
   /** The latest lease that was told before. */
   readonly latest: Lease | undefined;
+  /** How often it was settled, this time included. */
+  readonly touch: number;
   readonly turn: number;
   readonly era: number;
   readonly wasUncertain: boolean;
@@ -117,12 +145,26 @@ export interface Settling {
 
 export function settleBegins(verb: Settling['verb'], lease: Lease, delayMs: number, leaseMs: number, now: number, era: number): Settling {
   const { track } = lease;
-  if (verb === 'extend') lease.heldUntil = Math.min(lease.heldUntil, now + leaseMs);
+  lease.notBefore = 0;
+  lease.touches++;
+  if (verb === 'extend') lease.heldUntil = Math.min(lease.heldUntil, now + leaseMs - GRAIN_MS);
   else lease.ended = true;
   if (verb === 'ack') track.ackOpen++;
   if (verb === 'reject') track.rejectOpen++;
   if (verb === 'nack') track.nackOpen++;
-  return { verb, lease, track, delayMs, leaseMs, beganAt: now, latest: track.lease, turn: track.of.turn, era, wasUncertain: track.of.isUncertain };
+  return {
+    verb,
+    lease,
+    track,
+    delayMs,
+    leaseMs,
+    beganAt: now,
+    latest: track.lease,
+    touch: lease.touches,
+    turn: track.of.turn,
+    era,
+    wasUncertain: track.of.isUncertain,
+  };
 }
 
 /** @param outcome `counted`, or the code of the refusal; undefined when nobody knows */
@@ -137,11 +179,14 @@ export function settleEnds(settling: Settling, outcome: string | undefined, isSu
     if (verb === 'ack') track.ackOpen--;
     if (verb === 'reject') track.rejectOpen--;
     if (verb === 'nack') track.nackOpen--;
-    if (isGood(settling, brokerNow)) throw new Violation(`leases: ${verb} of ${where} is refused with ${outcome}, though ${lease.consumer} surely holds it`);
+    if (isGood(settling, brokerNow))
+      throw new Violation(`leases: ${verb} of ${where} is refused with ${outcome}, though ${lease.consumer} surely holds it`);
     return;
   }
   if (latest !== undefined && later(latest, lease) && !track.redriven) {
-    const done = verb === 'ack' && (track.acked !== undefined || track.ackOpen > 1 || mayBeDead(gp, track) || mayBeTrimmed(gp.log, track.sequence, brokerNow));
+    const done =
+      verb === 'ack' &&
+      (track.acked !== undefined || track.ackOpen > 1 || mayBeDead(gp, track) || mayBeTrimmed(gp.log, track.sequence, brokerNow));
     if (!done) throw new Violation(`leases: ${verb} of ${where} counts, though the message was given out again since`);
   }
   if (verb === 'ack') {
@@ -157,14 +202,17 @@ export function settleEnds(settling: Settling, outcome: string | undefined, isSu
   }
   if (verb === 'nack') {
     track.nackOpen--;
-    if (settling.delayMs > 0) lease.notBefore = settling.beganAt + settling.delayMs;
+    if (settling.delayMs > 0 && lease.touches === settling.touch) lease.notBefore = settling.beganAt + settling.delayMs - GRAIN_MS;
   }
-  if (verb === 'extend' && !lease.ended) lease.heldUntil = settling.beganAt + settling.leaseMs;
+  if (verb === 'extend' && !lease.ended && lease.touches === settling.touch)
+    lease.heldUntil = settling.beganAt + settling.leaseMs - GRAIN_MS;
 }
 
 /** A receipt that must count: the last lease told, still held when it was answered, and nobody else has a say. */
-function isGood({ lease, track, beganAt, era }: Settling, brokerNow: number): boolean {
+function isGood({ lease, track, beganAt, era, touch }: Settling, brokerNow: number): boolean {
   const gp = track.of;
+  // Handed back before, at its last delivery, it is dead.
+  if (touch > 1) return false;
   if (track.lease !== lease || lease.era !== era || track.redriven) return false;
   if (track.acked || track.rejected || track.ackOpen > 0 || track.rejectOpen > 0 || track.nackOpen > 0) return false;
   return beganAt < lease.heldUntil && !mayBeTrimmed(gp.log, track.sequence, brokerNow);

@@ -14,10 +14,12 @@ export function checkLetter(told: Told, life: StationLife, letter: DeadLetter): 
   const [seen] = readBlock(told, life.slot.name, letter.message);
   if (seen === undefined || letter.message.count !== 1) throw new Violation(`I2: ${where} holds ${letter.message.count} messages`);
   const [partition, sequence] = letter.id.split('-').map(Number);
-  if (seen.partition !== partition || seen.sequence !== sequence) throw new Violation(`letters: ${where} holds message ${seen.partition}/${seen.sequence}`);
+  if (seen.partition !== partition || seen.sequence !== sequence)
+    throw new Violation(`letters: ${where} holds message ${seen.partition}/${seen.sequence}`);
   const log = life.logs[seen.partition];
   const known = log?.stored.get(seen.sequence);
-  if (known !== undefined && known.sent !== seen.sent) throw new Violation(`I3: ${where} holds message ${seen.sent.uid}; message ${known.sent.uid} is at that place`);
+  if (known !== undefined && known.sent !== seen.sent)
+    throw new Violation(`I3: ${where} holds message ${seen.sent.uid}; message ${known.sent.uid} is at that place`);
   const slot = life.slot.groups.find(({ name }) => name === letter.group);
   if (slot === undefined) throw new Violation(`letters: ${where} is of group "${letter.group}", which was never made`);
   const group = slot.life;
@@ -34,7 +36,9 @@ export function checkListed(group: GroupLife, listed: ReadonlySet<string>): void
     for (const track of gp.tracks.values()) {
       if (!track.rejected || track.letterGone || track.redriven) continue;
       if (!listed.has(`${gp.log.partition}.${track.sequence}`)) {
-        throw new Violation(`letters: ${gp.log.station.slot.name}/${gp.log.partition}/${track.sequence} was rejected by group ${group.slot.name}, and is not among the dead letters`);
+        throw new Violation(
+          `letters: ${gp.log.station.slot.name}/${gp.log.partition}/${track.sequence} was rejected by group ${group.slot.name}, and is not among the dead letters`,
+        );
       }
     }
   }

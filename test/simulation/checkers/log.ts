@@ -34,7 +34,8 @@ export function readBlock(told: Told, slotName: string, block: Block): Seen[] {
     if (sent === undefined) throw new Violation(`I2: ${where} holds message ${uid}, which nobody sent`);
     if (sent.slot.name !== slotName) throw new Violation(`I2: ${where} holds message ${uid}, which was sent to ${sent.slot.name}`);
     if (sent.possible <= 0) throw new Violation(`I2: ${where} holds message ${uid}, which was refused`);
-    if (!equal(sent.record, cursor.bytes, cursor.offset, cursor.end)) throw new Violation(`I2: ${where} is not what was sent as message ${uid}`);
+    if (!equal(sent.record, cursor.bytes, cursor.offset, cursor.end))
+      throw new Violation(`I2: ${where} is not what was sent as message ${uid}`);
     seen.push({ partition: block.partition, sequence, producedAt: block.producedAt, sent });
   }
   if (seen.length !== block.count) throw new Violation(`I2: a block of ${block.count} messages holds ${seen.length}`);
@@ -46,13 +47,19 @@ export function place(log: PartitionLog, sequence: number, sent: Sent, producedA
   const where = `${log.station.slot.name}/${log.partition}/${sequence}`;
   const known = log.stored.get(sequence);
   if (known !== undefined && known.sent !== sent) {
-    throw new Violation(`I1/I3: ${where} is message ${sent.uid}, and was ${known.acked ? 'acknowledged' : 'seen'} as message ${known.sent.uid}`);
+    throw new Violation(
+      `I1/I3: ${where} is message ${sent.uid}, and was ${known.acked ? 'acknowledged' : 'seen'} as message ${known.sent.uid}`,
+    );
   }
   if (known === undefined) {
-    for (const other of sent.places) if (other.log === log && sent.id === undefined) throw new Violation(`I2: message ${sent.uid} is at ${other.sequence} and at ${sequence}, and was sent once`);
-    if (sent.partition !== undefined && sent.partition !== log.partition) throw new Violation(`I2: ${where} was sent to partition ${sent.partition}`);
+    for (const other of sent.places)
+      if (other.log === log && sent.id === undefined)
+        throw new Violation(`I2: message ${sent.uid} is at ${other.sequence} and at ${sequence}, and was sent once`);
+    if (sent.partition !== undefined && sent.partition !== log.partition)
+      throw new Violation(`I2: ${where} was sent to partition ${sent.partition}`);
     const claim = log.claims.get(sequence);
-    if (claim !== undefined && claim !== sent.id) throw new Violation(`I5: a repeat of id ${claim} was answered with ${where}, which holds id ${sent.id}`);
+    if (claim !== undefined && claim !== sent.id)
+      throw new Violation(`I5: a repeat of id ${claim} was answered with ${where}, which holds id ${sent.id}`);
     sent.places.push({ log, sequence });
     sent.slot.unplaced.delete(sent);
     log.stored.set(sequence, { sent, producedAt, acked });
@@ -72,14 +79,18 @@ export function place(log: PartitionLog, sequence: number, sent: Sent, producedA
 function checkTimes(log: PartitionLog, sequence: number): void {
   const at = log.stored.get(sequence)?.producedAt;
   const before = log.stored.get(sequence - 1)?.producedAt;
-  if (at !== undefined && before !== undefined && before > at) throw new Violation(`I4: message ${sequence} of ${log.station.slot.name} is older than the one before it`);
+  if (at !== undefined && before !== undefined && before > at)
+    throw new Violation(`I4: message ${sequence} of ${log.station.slot.name} is older than the one before it`);
 }
 
 /** A sequential read from `from` on gave `seen` of one partition: contiguous, but for what retention may have taken. */
 export function checkRead(log: PartitionLog, from: number, seen: readonly Seen[], claimedFirst: number, context: { now: number }): void {
   let next = from;
   for (const { sequence, sent, producedAt } of seen) {
-    if (sequence < claimedFirst) throw new Violation(`I1: message ${sequence} of ${log.station.slot.name}/${log.partition} is served, and was trimmed below ${claimedFirst}`);
+    if (sequence < claimedFirst)
+      throw new Violation(
+        `I1: message ${sequence} of ${log.station.slot.name}/${log.partition} is served, and was trimmed below ${claimedFirst}`,
+      );
     if (sequence > next) checkGone(log, next, sequence, context);
     else if (sequence < next) throw new Violation(`I4: message ${sequence} comes after ${next - 1}`);
     place(log, sequence, sent, producedAt, false);
@@ -93,7 +104,9 @@ export function checkGone(log: PartitionLog, from: number, first: number, contex
   for (let sequence = Math.max(from, log.seenFirst); sequence < first; sequence++) {
     if (!mayBeTrimmed(log, sequence, context.now)) {
       const what = log.stored.get(sequence)?.acked === true ? 'acknowledged ' : '';
-      throw new Violation(`I1: ${what}message ${sequence} of ${log.station.slot.name}/${log.partition} is gone, and nothing may have trimmed it`);
+      throw new Violation(
+        `I1: ${what}message ${sequence} of ${log.station.slot.name}/${log.partition} is gone, and nothing may have trimmed it`,
+      );
     }
   }
   log.seenFirst = first;
@@ -102,7 +115,10 @@ export function checkGone(log: PartitionLog, from: number, first: number, contex
 /** I1: all that was acknowledged and is not trimmed was seen. @param end one beyond the last sequence that is there */
 export function checkComplete(log: PartitionLog, first: number, end: number, context: { now: number }): void {
   checkGone(log, log.seenFirst, first, context);
-  if (end <= log.last) throw new Violation(`I1: ${log.station.slot.name}/${log.partition} ends before ${end}, and message ${log.last} was ${log.stored.get(log.last)?.acked === true ? 'acknowledged' : 'seen'}`);
+  if (end <= log.last)
+    throw new Violation(
+      `I1: ${log.station.slot.name}/${log.partition} ends before ${end}, and message ${log.last} was ${log.stored.get(log.last)?.acked === true ? 'acknowledged' : 'seen'}`,
+    );
 }
 
 /** After a power cut a buffered partition ends where it ends; what it has is what was told. */
@@ -110,7 +126,10 @@ export function forgetFrom(log: PartitionLog, first: number, end: number): void 
   for (const [sequence, { sent }] of log.stored) {
     if (sequence < end) continue;
     log.stored.delete(sequence);
-    sent.places.splice(sent.places.findIndex((each) => each.log === log && each.sequence === sequence), 1);
+    sent.places.splice(
+      sent.places.findIndex((each) => each.log === log && each.sequence === sequence),
+      1,
+    );
   }
   for (const sequence of log.claims.keys()) if (sequence >= end) log.claims.delete(sequence);
   log.last = Math.min(log.last, end - 1);

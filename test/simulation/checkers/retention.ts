@@ -20,7 +20,12 @@ export function mayBeTrimmed(log: PartitionLog, sequence: number, now: number): 
     const { maxMessages, maxBytes, maxAgeMs, untilAcked, discard } = retention;
     if (typeof maxAgeMs === 'number' && (stored?.producedAt === undefined || now - stored.producedAt >= maxAgeMs)) return true;
     if (discard !== 'refuse' && typeof maxMessages === 'number' && log.last + unseen.length - sequence + 1 > maxMessages) return true;
-    if (discard !== 'refuse' && typeof maxBytes === 'number' && bytesFrom(log, sequence) + sum(unseen.map((sent) => sent.record.length)) > maxBytes) return true;
+    if (
+      discard !== 'refuse' &&
+      typeof maxBytes === 'number' &&
+      bytesFrom(log, sequence) + sum(unseen.map((sent) => sent.record.length)) > maxBytes
+    )
+      return true;
     return untilAcked === true && !isNeeded(log, sequence);
   });
 }
@@ -49,9 +54,12 @@ export function checkBounds(life: StationLife, info: StationInfo, now: number): 
   const { maxMessages, maxBytes, maxAgeMs, discard } = info.retention;
   for (const { partition, messages, bytes, first } of info.counts) {
     const where = `retention: ${info.name}/${partition}`;
-    if (maxMessages !== undefined && messages > maxMessages && (discard === 'old' || life.slot.patched === 0)) throw new Violation(`${where} holds ${messages} messages at rest; ${maxMessages} are allowed`);
-    if (maxBytes !== undefined && bytes > maxBytes && (discard === 'old' || life.slot.patched === 0)) throw new Violation(`${where} holds ${bytes} bytes at rest; ${maxBytes} are allowed`);
+    if (maxMessages !== undefined && messages > maxMessages && (discard === 'old' || life.slot.patched === 0))
+      throw new Violation(`${where} holds ${messages} messages at rest; ${maxMessages} are allowed`);
+    if (maxBytes !== undefined && bytes > maxBytes && (discard === 'old' || life.slot.patched === 0))
+      throw new Violation(`${where} holds ${bytes} bytes at rest; ${maxBytes} are allowed`);
     const oldest = life.logs[partition]?.stored.get(first)?.producedAt;
-    if (maxAgeMs !== undefined && messages > 0 && oldest !== undefined && oldest + maxAgeMs < now - 1000) throw new Violation(`${where} holds a message of ${now - oldest} ms at rest; ${maxAgeMs} are allowed`);
+    if (maxAgeMs !== undefined && messages > 0 && oldest !== undefined && oldest + maxAgeMs < now - 1000)
+      throw new Violation(`${where} holds a message of ${now - oldest} ms at rest; ${maxAgeMs} are allowed`);
   }
 }

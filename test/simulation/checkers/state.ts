@@ -16,19 +16,28 @@ import { PartitionMachine } from '../../../src/core/partition/machine.ts';
 import { ACKED, LEASED, RETURNED } from '../../../src/core/partition/runs.ts';
 import type { Group } from '../../../src/core/partition/state.ts';
 import { PartitionState } from '../../../src/core/partition/state.ts';
-import { actorParts, type ActorKey, type Clock, type Volume } from '../../../src/core/ports.ts';
+import type { ActorKey, Clock, Volume } from '../../../src/core/ports.ts';
+import { actorParts } from '../../../src/core/ports.ts';
 import { Violation } from './told.ts';
 
 /** Each actor's state as a text, by key. @throws Violation a state breaks its own rules */
 export async function walk(volume: Volume, clock: Clock): Promise<Map<string, string>> {
   const states = new Map<string, string>();
-  for (const { key } of [...volume.actors()]) states.set(key, key === CATALOG_KEY ? await walkCatalog(volume, clock) : await walkPartition(volume, clock, key));
+  for (const { key } of [...volume.actors()])
+    states.set(key, key === CATALOG_KEY ? await walkCatalog(volume, clock) : await walkPartition(volume, clock, key));
   return states;
 }
 
 async function walkCatalog(volume: Volume, clock: Clock): Promise<string> {
   const state = new CatalogState();
-  const log = new ActorLog({ key: CATALOG_KEY, volume, gate: new Gate(volume), time: new Time(clock), machine: new CatalogMachine(state), settleBytes: 2 ** 40 });
+  const log = new ActorLog({
+    key: CATALOG_KEY,
+    volume,
+    gate: new Gate(volume),
+    time: new Time(clock),
+    machine: new CatalogMachine(state),
+    settleBytes: 2 ** 40,
+  });
   await log.open();
   if (state.commands.size > 0) throw new Violation(`state: ${state.commands.size} commands of the catalog are open at rest`);
   return [...saveCatalog(state)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
@@ -36,16 +45,43 @@ async function walkCatalog(volume: Volume, clock: Clock): Promise<string> {
 
 async function walkPartition(volume: Volume, clock: Clock, key: ActorKey): Promise<string> {
   const state = new PartitionState(actorParts(key)[2], 1);
-  const log = new ActorLog({ key, volume, gate: new Gate(volume), time: new Time(clock), machine: new PartitionMachine(state), settleBytes: 2 ** 40 });
+  const log = new ActorLog({
+    key,
+    volume,
+    gate: new Gate(volume),
+    time: new Time(clock),
+    machine: new PartitionMachine(state),
+    settleBytes: 2 ** 40,
+  });
   await log.open();
   checkState(state, key);
   // Ids are dropped by the slice, whenever one is added: only those within the window are the same.
   const since = log.now;
-  const ids = [...state.dedup.ids(since, state.config?.dedupWindowMs ?? 0)].map(({ id, sequence, time }) => `${[...id].join('.')} ${sequence} ${time}`).sort();
-  const groups = [...state.groups.values()].sort((a, b) => a.id - b.id).map(({ dirty: _, ...group }) => ({ ...group, runs: { ...group.runs, floor: group.runs.floor, earliest: 0 } }));
+  const ids = [...state.dedup.ids(since, state.config?.dedupWindowMs ?? 0)]
+    .map(({ id, sequence, time }) => `${[...id].join('.')} ${sequence} ${time}`)
+    .sort();
+  const groups = [...state.groups.values()]
+    .sort((a, b) => a.id - b.id)
+    .map(({ dirty: _, ...group }) => ({ ...group, runs: { ...group.runs, floor: group.runs.floor, earliest: 0 } }));
   const { config, version, secret, command, first, next, bytes, oldest, produced } = state;
   const pins = [...state.pins].sort(([a], [b]) => a - b);
-  return JSON.stringify({ last: log.last, floor: log.dataFloor, config, version, secret, command, first, next, bytes, oldest, produced, groups, letters: [...state.letters], pins, ids });
+  return JSON.stringify({
+    last: log.last,
+
+    config,
+    version,
+    secret,
+    command,
+    first,
+    next,
+    bytes,
+    oldest,
+    produced,
+    groups,
+    letters: [...state.letters],
+    pins,
+    ids,
+  });
 }
 
 function checkState(state: PartitionState, key: string): void {
@@ -66,8 +102,14 @@ function checkState(state: PartitionState, key: string): void {
     const dead = [...state.letters.values()].filter((letter) => letter.group === group.id).length;
     if (dead !== group.dead) throw new Violation(`I7: group ${group.id} of ${key} says ${group.dead} dead letters, and has ${dead}`);
   }
-  const pins = [...state.pins].map(([sequence, pin]) => `${sequence}×${pin.holders}`).sort().join(' ');
-  const held = [...holders].map(([sequence, count]) => `${sequence}×${count}`).sort().join(' ');
+  const pins = [...state.pins]
+    .map(([sequence, pin]) => `${sequence}×${pin.holders}`)
+    .sort()
+    .join(' ');
+  const held = [...holders]
+    .map(([sequence, count]) => `${sequence}×${count}`)
+    .sort()
+    .join(' ');
   if (pins !== held) throw new Violation(`state: ${key} pins ${pins}; letters and redriven messages are ${held}`);
 }
 
@@ -78,14 +120,16 @@ function checkRuns(group: Group, state: PartitionState, key: string): void {
   let at = runs.floor;
   const counts = { inFlight: 0, redelivered: 0, returned: 0, acked: 0 };
   for (const run of runs.list) {
-    if (run.from !== at || run.end <= run.from) throw new Violation(`${where} has a run ${run.from}–${run.end} where one from ${at} belongs`);
+    if (run.from !== at || run.end <= run.from)
+      throw new Violation(`${where} has a run ${run.from}–${run.end} where one from ${at} belongs`);
     at = run.end;
     const messages = run.end - run.from;
     if (run.state === LEASED) counts.inFlight += messages;
     if (run.state === LEASED && run.deliveries > 1) counts.redelivered += messages;
     if (run.state === RETURNED) counts.returned += messages;
     if (run.state === ACKED) counts.acked += messages;
-    if (run.state !== ACKED && !run.pinned && run.from < state.first) throw new Violation(`${where} waits for message ${run.from}, which is trimmed`);
+    if (run.state !== ACKED && !run.pinned && run.from < state.first)
+      throw new Violation(`${where} waits for message ${run.from}, which is trimmed`);
   }
   if (at !== runs.next) throw new Violation(`${where} has runs up to ${at}, and says ${runs.next}`);
   if (runs.list[0]?.state === ACKED) throw new Violation(`${where} begins with an acknowledged run`);

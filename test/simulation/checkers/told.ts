@@ -204,6 +204,8 @@ export interface Lease {
   heldUntil: number;
   /** Someone has begun to settle it. */
   ended: boolean;
+  /** How often somebody began to settle it. */
+  touches: number;
   /** Handed back: not again before. */
   notBefore: number;
 }

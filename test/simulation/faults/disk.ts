@@ -283,7 +283,8 @@ export class Inode {
     // A truncation that was lost takes what followed it along: sizes are journaled in order.
     const cutLost = low < before && this.#durableSize === before;
     if (!cutLost && size !== this.#durableSize && chance.happens(odds.sizes)) {
-      this.#durableSize = size > this.#durableSize && chance.happens(0.3) ? chance.between(this.#durableSize, size) : size;
+      this.#durableSize =
+        size > this.#durableSize && odds.sizes < 1 && chance.happens(0.3) ? chance.between(this.#durableSize, size) : size;
     }
     for (const [sector, bytes] of sectors) {
       if (chance.happens(odds.kept)) this.#settle(sector, chance.happens(odds.torn) ? this.#torn(chance, sector, bytes) : bytes);

@@ -172,12 +172,8 @@ export class SimFiles implements Files {
   async syncFolder(): Promise<void> {
     this.began('syncFolder', '');
     const count = this.disk.pending.length;
-    try {
-      await this.later('syncFolder');
-    } catch (error) {
-      this.disk.settleNames(Math.min(count, this.disk.pending.length), this.#chance, 0.5);
-      throw error;
-    }
+    // A failure leaves them pending: names are journaled, not lost like the pages of a file.
+    await this.later('syncFolder');
     this.disk.settleNames(Math.min(count, this.disk.pending.length), this.#chance, 1);
   }
 

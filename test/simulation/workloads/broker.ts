@@ -42,7 +42,22 @@ export interface Habits {
 }
 
 export type AdminCall =
-  | 'info' | 'read' | 'message' | 'group' | 'pending' | 'letters' | 'redrive' | 'removeLetter' | 'patch' | 'purge' | 'seek' | 'patchGroup' | 'remakeGroup' | 'remakeStation' | 'list' | 'absent';
+  | 'info'
+  | 'read'
+  | 'message'
+  | 'group'
+  | 'pending'
+  | 'letters'
+  | 'redrive'
+  | 'removeLetter'
+  | 'patch'
+  | 'purge'
+  | 'seek'
+  | 'patchGroup'
+  | 'remakeGroup'
+  | 'remakeStation'
+  | 'list'
+  | 'absent';
 
 export interface Profile {
   readonly stations: readonly { readonly config: StationInput; readonly groups: number }[];
@@ -70,11 +85,21 @@ export function drawProfile(chance: Chance): Profile {
   const segmentBytes = chance.pick([16, 32, 64]) * 1024;
   const chunkBytes = Math.floor(segmentBytes * chance.pick([0.25, 1]));
   const odds = { ...NO_FAULTS };
-  const most: [keyof FaultOdds, number][] = [['write', 0.01], ['sync', 0.05], ['syncFolder', 0.05], ['read', 0.03], ['flippedRead', 0.02], ['folder', 0.03]];
+  const most: [keyof FaultOdds, number][] = [
+    ['write', 0.01],
+    ['sync', 0.05],
+    ['syncFolder', 0.05],
+    ['read', 0.03],
+    ['flippedRead', 0.02],
+    ['folder', 0.03],
+  ];
   if (chance.happens(0.5)) for (const [fault, share] of most) if (chance.happens(0.35)) odds[fault] = share * chance.fraction();
   if (odds.write > 0) odds.shortWrite = chance.pick([0, 0.5, 1]);
   const weight = (): number => chance.pick([0, 1, 1, 4]);
-  const stations = Array.from({ length: chance.pick([1, 1, 2, 3]) }, () => ({ config: drawStation(chance), groups: chance.pick([1, 1, 2, 3]) }));
+  const stations = Array.from({ length: chance.pick([1, 1, 2, 3]) }, () => ({
+    config: drawStation(chance),
+    groups: chance.pick([1, 1, 2, 3]),
+  }));
   return {
     stations,
     habits: drawHabits(chance),
@@ -84,8 +109,13 @@ export function drawProfile(chance: Chance): Profile {
     lives: chance.between(1, 5),
     lifeMs: chance.pick([100, 300, 1000, 4000]),
     ends: {
-      'cut at an answer': 1 + weight(), 'cut at a call': weight(), cut: weight(),
-      'kill at an answer': weight(), 'kill at a call': weight(), kill: weight(), close: weight(),
+      'cut at an answer': 1 + weight(),
+      'cut at a call': weight(),
+      cut: weight(),
+      'kill at an answer': weight(),
+      'kill at a call': weight(),
+      kill: weight(),
+      close: weight(),
     },
     odds,
     capacityBytes: chance.happens(0.15) ? segmentBytes * chance.between(6, 14) : Number.POSITIVE_INFINITY,
@@ -140,8 +170,21 @@ function drawHabits(chance: Chance): Habits {
   const share = (...of: number[]): number => chance.pick(of);
   return {
     admin: {
-      info: share(0, 1), read: share(0, 2), message: share(0, 1), group: share(0, 1), pending: share(0, 1), letters: share(0, 1, 2), redrive: share(0, 0, 1), removeLetter: share(0, 0, 0.5),
-      patch: share(0, 0, 0.5), purge: share(0, 0, 0.3), seek: share(0, 0, 0.5), patchGroup: share(0, 0, 0.3), remakeGroup: share(0, 0, 0.3), remakeStation: share(0, 0, 0.3), list: share(0, 0.3),
+      info: share(0, 1),
+      read: share(0, 2),
+      message: share(0, 1),
+      group: share(0, 1),
+      pending: share(0, 1),
+      letters: share(0, 1, 2),
+      redrive: share(0, 0, 1),
+      removeLetter: share(0, 0, 0.5),
+      patch: share(0, 0, 0.5),
+      purge: share(0, 0, 0.3),
+      seek: share(0, 0, 0.5),
+      patchGroup: share(0, 0, 0.3),
+      remakeGroup: share(0, 0, 0.3),
+      remakeStation: share(0, 0, 0.3),
+      list: share(0, 0.3),
       absent: share(0, 0.3),
     },
     fetch: 1,
@@ -167,7 +210,8 @@ function drawHabits(chance: Chance): Habits {
 
 export function drawGroup(chance: Chance, last: number, now: number): GroupInput {
   const place = chance.pick(['start', 'start', 'start', 'end', 'sequence', 'time']);
-  const startAt = place === 'sequence' ? chance.between(1, last + 3) : place === 'time' ? `time:${Math.max(0, now - chance.below(500))}` : place;
+  const startAt =
+    place === 'sequence' ? chance.between(1, last + 3) : place === 'time' ? `time:${Math.max(0, now - chance.below(500))}` : place;
   return {
     startAt,
     order: chance.pick(['none', 'none', 'partition']),
@@ -178,7 +222,12 @@ export function drawGroup(chance: Chance, last: number, now: number): GroupInput
 }
 
 export function drawPlace(chance: Chance, last: number, now: number): Place {
-  return chance.pick<() => Place>([() => 'start', () => 'end', () => chance.between(1, last + 2), () => ({ time: Math.max(0, now - chance.below(1000)) })])();
+  return chance.pick<() => Place>([
+    () => 'start',
+    () => 'end',
+    () => chance.between(1, last + 2),
+    () => ({ time: Math.max(0, now - chance.below(1000)) }),
+  ])();
 }
 
 export function drawPatch(chance: Chance): StationInput {
@@ -193,11 +242,20 @@ export function drawPatch(chance: Chance): StationInput {
 }
 
 /** A new message: unlike all others, and known by its payload. */
-export function makeMessage(chance: Chance, habits: Habits, told: Told, slot: StationSlot, now: number, partition: number | undefined): Sent {
+export function makeMessage(
+  chance: Chance,
+  habits: Habits,
+  told: Told,
+  slot: StationSlot,
+  now: number,
+  partition: number | undefined,
+): Sent {
   const uid = told.uid();
   const most = slot.config.maxMessageBytes ?? 4000;
   const isTooLarge = chance.happens(habits.tooLarge);
-  const length = isTooLarge ? most + chance.between(1, 50) : 4 + (chance.happens(habits.large) ? chance.below(Math.min(most, 1500) - 4) : chance.below(20));
+  const length = isTooLarge
+    ? most + chance.between(1, 50)
+    : 4 + (chance.happens(habits.large) ? chance.below(Math.min(most, 1500) - 4) : chance.below(20));
   const payload = chance.bytes(length);
   new DataView(payload.buffer).setUint32(0, uid, true);
   const twin = chance.happens(habits.repeats) && slot.recent.length > 0 ? chance.pick(slot.recent) : undefined;
@@ -206,11 +264,29 @@ export function makeMessage(chance: Chance, habits: Habits, told: Told, slot: St
   const key = twin !== undefined && chance.happens(0.9) ? twin.key : chance.happens(habits.keys) ? `k${chance.below(6)}` : undefined;
   const builder = new BatchBuilder(64);
   builder.append({
-    key, id, payload,
+    key,
+    id,
+    payload,
     contentType: chance.happens(0.2) ? chance.pick(['text/plain', 'application/json', '']) : undefined,
-    headers: chance.happens(0.2) ? [['a', `${uid}`], ['a', '']] : undefined,
+    headers: chance.happens(0.2)
+      ? [
+          ['a', `${uid}`],
+          ['a', ''],
+        ]
+      : undefined,
   });
-  const sent: Sent = { uid, slot, key, id, record: recordOf(builder.finish()), isTooLarge, partition, firstAt: now, possible: 0, places: [] };
+  const sent: Sent = {
+    uid,
+    slot,
+    key,
+    id,
+    record: recordOf(builder.finish()),
+    isTooLarge,
+    partition,
+    firstAt: now,
+    possible: 0,
+    places: [],
+  };
   told.sent.set(uid, sent);
   if (id !== undefined) {
     slot.recent.push(sent);

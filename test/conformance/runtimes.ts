@@ -1,0 +1,100 @@
+/**
+ * The one table of runtimes: how each is started, and what it lacks, with the reason. A runtime passes when every check
+ * passes that its row does not name.
+ *
+ * Holds: a name that is not in the table throws, so that nothing can be chosen and pass by running nothing.
+ */
+import { connect } from 'node:net';
+import { startBroker, temporaryFolder } from '../node/_process.ts';
+import type { Runtime, Server } from './checks.ts';
+import { Answer } from './client.ts';
+
+const RUNTIMES: Readonly<Record<string, Runtime>> = {
+  node: { name: 'node', lacks: {}, start: startProcess, raw: rawRequest },
+};
+
+/** @throws TypeError there is none of that name */
+export function runtimeNamed(name: string): Runtime {
+  if (!Object.hasOwn(RUNTIMES, name))
+    throw new TypeError(`There is no runtime named ${name}; there are: ${Object.keys(RUNTIMES).join(', ')}.`);
+  return RUNTIMES[name]!;
+}
+
+/** `npm start` itself, on a port of its own and a folder of its own. */
+async function startProcess({ token }: { readonly token?: string | undefined }): Promise<Server> {
+  const folder = temporaryFolder();
+  const begin = () => startBroker({ data: folder.path, env: token === undefined ? {} : { WAYSIDE_TOKEN: token } });
+  let broker = await begin();
+  const end = async (): Promise<boolean> => {
+    const { code, errors } = await broker.stop();
+    return code === 0 && errors === '';
+  };
+  return {
+    get base() {
+      return broker.base;
+    },
+    token,
+    end,
+    async begin() {
+      broker = await begin();
+    },
+    async restart() {
+      if (!(await end())) throw new Error('The broker has not ended in order.');
+      broker = await begin();
+    },
+    async crash() {
+      await broker.kill();
+      broker = await begin();
+    },
+    async close() {
+      await broker.kill();
+      folder.remove();
+    },
+  };
+}
+
+const ANSWER_MS_MAX = 5_000;
+
+/** One request as it is, on a connection of its own; status 0 where the connection ends without an answer. */
+function rawRequest(base: string, head: readonly string[], body: Uint8Array = new Uint8Array()): Promise<Answer> {
+  const { hostname, port, host } = new URL(base);
+  const lines = head.some((line) => /^host:/i.test(line)) ? head : [...head, `Host: ${host}`];
+  const isBroken = head.includes('X-Break-Off: 1');
+  return new Promise((resolve) => {
+    const pieces: Buffer[] = [];
+    const socket = connect(Number(port), hostname);
+    const timer = setTimeout(() => socket.destroy(), ANSWER_MS_MAX);
+    socket.on('data', (piece) => pieces.push(piece));
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      clearTimeout(timer);
+      resolve(parsed(Buffer.concat(pieces)));
+    });
+    socket.write(`${lines.join('\r\n')}\r\nConnection: close\r\n\r\n`);
+    socket.write(body);
+    if (isBroken) socket.end();
+  });
+}
+
+function parsed(bytes: Buffer): Answer {
+  const split = bytes.indexOf('\r\n\r\n');
+  if (split < 0) return new Answer(0, new Headers(), bytes);
+  const [first = '', ...lines] = bytes.subarray(0, split).toString('latin1').split('\r\n');
+  const headers = new Headers(
+    lines.map((line): [string, string] => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trim()]),
+  );
+  const body = bytes.subarray(split + 4);
+  return new Answer(Number(first.split(' ')[1]), headers, headers.get('transfer-encoding') === 'chunked' ? unchunked(body) : body);
+}
+
+function unchunked(bytes: Buffer): Uint8Array {
+  const pieces: Buffer[] = [];
+  for (let at = 0; at < bytes.length; ) {
+    const end = bytes.indexOf('\r\n', at);
+    const size = Number.parseInt(bytes.subarray(at, end).toString('latin1'), 16);
+    if (!(size > 0)) break;
+    pieces.push(bytes.subarray(end + 2, end + 2 + size));
+    at = end + 2 + size + 2;
+  }
+  return Buffer.concat(pieces);
+}

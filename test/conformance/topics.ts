@@ -1,0 +1,33 @@
+/** Every topic of the suite, in the order in which they are best read. A new file is a new line here. */
+import { access } from './access.ts';
+import { badInput } from './bad-input.ts';
+import type { Check } from './checks.ts';
+import { deadLetters } from './dead-letters.ts';
+import { dedup } from './dedup.ts';
+import { groups } from './groups.ts';
+import { health } from './health.ts';
+import { lasting } from './lasting.ts';
+import { namespaces } from './namespaces.ts';
+import { produce } from './produce.ts';
+import { read } from './read.ts';
+import { receipts } from './receipts.ts';
+import { records } from './records.ts';
+import { retention } from './retention.ts';
+import { stations } from './stations.ts';
+
+export const TOPICS: Readonly<Record<string, readonly Check[]>> = {
+  health,
+  stations,
+  produce,
+  records,
+  read,
+  groups,
+  receipts,
+  'dead letters': deadLetters,
+  deduplication: dedup,
+  retention,
+  namespaces,
+  access,
+  'bad input': badInput,
+  lasting,
+};

@@ -1,0 +1,120 @@
+/**
+ * The kill test: a broker process under load dies by SIGKILL again and again, while it works and while it starts.
+ *
+ * Holds, after each start: no answered message is missing or other, sequences have no gap, an id that was sent again is
+ * stored once, what was acked or rejected with an answer is not delivered again, a told delivery count has not fallen.
+ * Holds at the end: everything is stored once, and no group has skipped one. What SIGKILL cannot show is a missing sync:
+ * that is the simulator's (test/simulation).
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Client } from '../conformance/client.ts';
+import type { BrokerProcess } from '../node/_process.ts';
+import { NotStarted, startBroker, temporaryFolder } from '../node/_process.ts';
+import { StationLedger, Violation } from './ledger.ts';
+import type { Tally } from './load.ts';
+import { Load } from './load.ts';
+import { Chance } from './random.ts';
+import { verify, verifyComplete } from './verify.ts';
+
+export interface KillOptions {
+  readonly kills: number;
+  readonly seed: number;
+  /** How long the load runs before a kill, at most. */
+  readonly loadMsMax?: number;
+  readonly say?: (text: string) => void;
+}
+
+export interface KillReport extends Tally {
+  readonly seed: number;
+  readonly kills: number;
+  /** Kills that came before the broker had started. */
+  readonly killedWhileStarting: number;
+  readonly messages: number;
+  readonly ms: number;
+}
+
+const DRAIN_MS_MAX = 120_000;
+
+/** @throws Violation names the seed; the data folder is kept then */
+export async function runKills({ kills, seed, loadMsMax = 1_500, say = () => undefined }: KillOptions): Promise<KillReport> {
+  const startedAt = performance.now();
+  const chance = new Chance(seed);
+  const folder = temporaryFolder();
+  const stations = [new StationLedger('synced', 3, ['a', 'b']), new StationLedger('buffered', 2, ['a', 'b'])];
+  const load = new Load(stations, chance.whole(1, 2 ** 31));
+  let killedWhileStarting = 0;
+  let broker: BrokerProcess | undefined;
+  try {
+    for (let kill = 1; kill <= kills; kill++) {
+      if (kill > 1 && chance.is(0.25)) {
+        killedWhileStarting += 1;
+        await killStarting(folder.path, chance.whole(0, 500));
+        say(`kill ${kill}: while it started`);
+        continue;
+      }
+      broker = await startBroker({ data: folder.path });
+      if (kill === 1) await makeStations(broker.base, stations);
+      const stored = await verifyAll(broker.base, stations);
+      const ms = chance.whole(50, loadMsMax);
+      await loadUntilKilled(broker, load, ms);
+      say(`kill ${kill}: after ${ms} ms of load, ${stored} messages found before it`);
+    }
+    broker = await startBroker({ data: folder.path });
+    await verifyAll(broker.base, stations);
+    await load.settlePending(broker.base);
+    await load.drain(broker.base, AbortSignal.timeout(DRAIN_MS_MAX));
+    const messages = await verifyAll(broker.base, stations, verifyComplete);
+    const { code, errors } = await broker.stop();
+    if (code !== 0) throw new Violation(`The broker has not ended in order: ${errors}`);
+    folder.remove();
+    return { seed, kills, killedWhileStarting, messages, ...load.tally, ms: performance.now() - startedAt };
+  } catch (error) {
+    await broker?.kill();
+    throw new Violation(`seed ${seed}, data kept in ${folder.path}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+async function makeStations(base: string, stations: readonly StationLedger[]): Promise<void> {
+  const client = new Client(base, undefined);
+  const made = async (path: string, json: object) => {
+    const answer = await client.call('PUT', path, { json });
+    if (answer.status !== 201) throw new Violation(`making ${path}: ${answer}`);
+  };
+  for (const { name, partitions, groups } of stations) {
+    await made(`/v1/stations/${name}`, { partitions, durability: name, dedupWindowMs: 3_600_000 });
+    for (const group of Object.keys(groups)) await made(`/v1/stations/${name}/groups/${group}`, { maxDeliveries: 1_000_000 });
+  }
+}
+
+async function verifyAll(
+  base: string,
+  stations: readonly StationLedger[],
+  also: (station: StationLedger, stored: number) => void = () => undefined,
+): Promise<number> {
+  let all = 0;
+  for (const station of stations) {
+    const stored = await verify(base, station);
+    also(station, stored);
+    all += stored;
+  }
+  return all;
+}
+
+async function loadUntilKilled(broker: BrokerProcess, load: Load, ms: number): Promise<void> {
+  const over = new AbortController();
+  const running = load.run(broker.base, over.signal);
+  // A violation ends the load early, and the kill with it.
+  await Promise.race([sleep(ms), running]);
+  over.abort();
+  await broker.kill();
+  await running;
+}
+
+async function killStarting(data: string, afterMs: number): Promise<void> {
+  try {
+    const broker = await startBroker({ data, spawned: (child) => void setTimeout(() => child.kill('SIGKILL'), afterMs) });
+    await broker.kill();
+  } catch (error) {
+    if (!(error instanceof NotStarted) || error.end.signal !== 'SIGKILL') throw error;
+  }
+}

@@ -1,0 +1,825 @@
+/**
+ * A fault campaign on the whole broker: the production broker over the real log volume, over a simulated disk that fails,
+ * fills up, lies still, flips bits and loses power, with clients that remember what they were told.
+ *
+ * Checked, for every seed (RELIABILITY.md numbers them):
+ * - I1 to I4: what was acknowledged is there, whole, in its place, in order, and nothing else (checkers/log.ts);
+ * - I5: one append an id within the window, across crashes (checkers/dedup.ts); retention (checkers/retention.ts);
+ * - I6, I7, I15: leases, deliveries, acknowledgements, dead letters (checkers/leases.ts, groups.ts, letters.ts);
+ * - I10: a flipped bit is reported or does no harm; I13, I14: the power goes as an answer is heard, and what it said stands;
+ * - I9: every call is answered within bounded time, every group drains once the faults are over;
+ * - I16: at rest the disk is within its bound; and the state of each actor is the same live and by replay (checkers/state.ts).
+ *
+ * Elsewhere: what is asked (workloads/), the disk (faults/), the world (world.ts).
+ *
+ *   node test/simulation/broker.ts --seed 7            replays one seed and prints what happened
+ *   node test/simulation/broker.ts --seed 1 --seeds 1000
+ *   node test/simulation/broker.ts --seed 1 --seeds 100 --plant forget-an-ack
+ */
+import { MemoryVolume } from '../../src/adapters/memory/volume.ts';
+import { Time } from '../../src/core/actor/time.ts';
+import type { Broker } from '../../src/core/broker.ts';
+import { openBroker } from '../../src/core/broker.ts';
+import { WaysideError } from '../../src/core/errors.ts';
+import { planted } from '../../src/core/faults.ts';
+import type { Volume } from '../../src/core/ports.ts';
+import { LogVolume } from '../../src/core/volume/log.ts';
+import type { Ends } from './checkers/groups.ts';
+import { checkCounts, checkDrained, checkPending } from './checkers/groups.ts';
+import { checkListed } from './checkers/letters.ts';
+import type { Seen } from './checkers/log.ts';
+import { checkComplete, checkRead, forgetFrom, readBlock, recordBytes } from './checkers/log.ts';
+import { checkBounds } from './checkers/retention.ts';
+import { difference, walk } from './checkers/state.ts';
+import type { StationSlot as Slot } from './checkers/told.ts';
+import { StationLife, StationSlot, Told, Violation } from './checkers/told.ts';
+import type { CutOdds } from './faults/disk.ts';
+import { Disk, drawCutOdds } from './faults/disk.ts';
+import type { FaultOdds } from './faults/files.ts';
+import { NO_FAULTS, SimFiles } from './faults/files.ts';
+import type { End, Profile } from './workloads/broker.ts';
+import { drawProfile, pickWeighted } from './workloads/broker.ts';
+import type { Outcome, Stage } from './workloads/clients.ts';
+import { Clients, Consumer, NAMESPACE } from './workloads/clients.ts';
+import type { Chance, Process } from './world.ts';
+import { World } from './world.ts';
+
+export interface SeedResult {
+  readonly seed: number;
+  readonly profile: Profile;
+  readonly hash: string;
+  readonly failure: string | undefined;
+  readonly lines: readonly string[];
+  readonly counts: Readonly<Record<string, number>>;
+  /** Virtual milliseconds. */
+  readonly time: number;
+}
+
+export async function runSeed(seed: number): Promise<SeedResult> {
+  const world = new World(seed);
+  const profile = drawProfile(world.chance.fork('profile'));
+  const campaign = new Campaign(world, profile);
+  let failure: string | undefined;
+  try {
+    await campaign.run();
+  } catch (error) {
+    failure = error instanceof Violation ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
+  }
+  return { seed, profile, hash: world.hash, failure, lines: world.lines, counts: campaign.counts, time: world.time };
+}
+
+/** Runs a seed twice. A difference means that something other than the seed had a say. */
+export async function runSeedTwice(seed: number): Promise<SeedResult> {
+  const first = await runSeed(seed);
+  if (first.failure !== undefined) return first;
+  const second = await runSeed(seed);
+  if (first.hash === second.hash) return first;
+  return { ...first, failure: `The seed ran differently the second time: ${first.hash}, then ${second.hash}.` };
+}
+
+/** One process and its broker. */
+interface Life {
+  readonly process: Process;
+  readonly files: SimFiles;
+  readonly volume: LogVolume;
+  readonly time: Time;
+  /** World time at its beginning, and the broker's time then at the latest. */
+  readonly bornAt: number;
+  readonly latest: number;
+  broker: Broker | undefined;
+  /** It ends now, by a decision of the campaign. */
+  ended: boolean;
+  closing: boolean;
+  /** Bytes at rest are wrong: CORRUPTION is an answer. */
+  readonly flipped: boolean;
+  /** The volume has failed, and is not open again. */
+  failed: boolean;
+  /** What waits: calls without an answer, and pauses. */
+  readonly open: Set<() => void>;
+  unanswered: number;
+  answers: number;
+  /** The answer at which it ends. */
+  lastAnswer: number;
+  /** Clients wait, for an audit. */
+  held: boolean;
+}
+
+/** Everything else is answered within this, of virtual time; the volume is tried again every 10 s at the latest. */
+const ANSWER_MS_MAX = 30_000;
+
+class Campaign implements Stage {
+  readonly counts: Record<string, number> = {};
+  readonly told: Told;
+  readonly #world: World;
+  readonly #chance: Chance;
+  readonly #profile: Profile;
+  #disk = new Disk();
+  #lives = 0;
+  #life: Life | undefined;
+  #problem: unknown;
+  /** The broker's time, at the latest, when the last life ended. */
+  #latest = 0;
+
+  constructor(world: World, profile: Profile) {
+    this.#world = world;
+    this.#profile = profile;
+    this.#chance = world.chance.fork('campaign');
+    this.#disk.sectorsMax = Math.floor(profile.capacityBytes / 512);
+    this.told = new Told(
+      profile.stations.map(
+        ({ config, groups }, i) =>
+          new StationSlot(
+            `s${i}`,
+            config,
+            Array.from({ length: groups }, (_, group) => `g${group}`),
+          ),
+      ),
+    );
+  }
+
+  get habits(): Profile['habits'] {
+    return this.#profile.habits;
+  }
+
+  async run(): Promise<void> {
+    for (let count = 0; count < this.#profile.lives; count++) {
+      const end = await this.#live();
+      if (end === 'close' && this.#chance.happens(this.#profile.flips)) await this.#flippedLife();
+    }
+    await this.#heal();
+  }
+
+  // ── What clients see ───────────────────────────────────────────────────────────────────────────────────────────
+
+  now(): number {
+    return this.#world.time;
+  }
+
+  brokerNow(): number {
+    const life = this.#life;
+    return life === undefined ? this.#latest : Math.ceil(Math.max(life.latest + this.#world.time - life.bornAt, life.time.now()));
+  }
+
+  brokerLeast(): number {
+    return this.#life?.time.now() ?? 0;
+  }
+
+  isOver(): boolean {
+    const life = this.#life;
+    return life === undefined || over(life) || life.closing || life.broker === undefined;
+  }
+
+  async pause(ms: number): Promise<void> {
+    // Whoever is refused for the storage waits a little.
+    await this.#sleep(this.#life?.failed === true ? ms + 50 : ms);
+    while (this.#life?.held === true && !this.isOver()) await this.#sleep(5);
+  }
+
+  #sleep(ms: number): Promise<void> {
+    const life = this.#life;
+    if (life === undefined || over(life)) return Promise.resolve();
+    return new Promise((resolve) => {
+      const wake = (): void => {
+        life.open.delete(wake);
+        resolve();
+      };
+      life.open.add(wake);
+      this.#world.at(ms, wake);
+    });
+  }
+
+  call<T>(what: string, ask: (broker: Broker) => Promise<T>, waitMs = 0): Promise<Outcome<T>> {
+    const life = this.#life;
+    const broker = life?.broker;
+    if (life === undefined || broker === undefined || over(life)) return Promise.resolve({ is: 'unknown' });
+    this.#world.trace(what);
+    this.count('calls');
+    return new Promise((resolve) => {
+      const late = this.#world.at(waitMs + ANSWER_MS_MAX, () => {
+        if (life.open.has(cutOff)) this.#problem ??= new Violation(`I9: no answer within ${waitMs + ANSWER_MS_MAX} ms to: ${what}`);
+      });
+      const cutOff = (): void => end({ is: 'unknown' });
+      const end = (outcome: Outcome<T>): void => {
+        if (!life.open.delete(cutOff)) return;
+        life.unanswered--;
+        late();
+        resolve(outcome);
+      };
+      life.open.add(cutOff);
+      life.unanswered++;
+      const hear = (outcome: Outcome<T>): void => {
+        if (over(life) || !life.open.has(cutOff)) return;
+        this.#world.trace(
+          `  ${outcome.is === 'answered' ? textOf(outcome.value) : outcome.is === 'refused' ? outcome.code : 'unknown'} ← ${what}`,
+        );
+        life.answers++;
+        end(outcome);
+        if (life.answers >= life.lastAnswer) life.ended = true;
+      };
+      ask(broker).then(
+        (value) => hear({ is: 'answered', value }),
+        (error: unknown) => hear(this.#refusal(life, what, error)),
+      );
+    });
+  }
+
+  count(what: string, more = 1): void {
+    this.counts[what] = (this.counts[what] ?? 0) + more;
+  }
+
+  /** Is this refusal one that a client may see? */
+  #refusal(life: Life, what: string, error: unknown): { is: 'refused'; code: string; text: string } | { is: 'unknown' } {
+    if (!(error instanceof WaysideError)) {
+      this.#problem ??= new Violation(`a call threw: ${what}: ${error instanceof Error ? error.stack : String(error)}`);
+      return { is: 'unknown' };
+    }
+    const { code, status } = error;
+    this.count(`refused ${code}`);
+    if (status < 500) return { is: 'refused', code, text: error.message };
+    const explained =
+      code === 'CORRUPTION'
+        ? life.flipped || (life.files.dealt.flippedRead ?? 0) > 0
+        : code === 'SHUTTING_DOWN'
+          ? life.closing
+          : code === 'STORAGE_FULL'
+            ? (life.files.dealt.full ?? 0) > 0
+            : code === 'STORAGE_FAILED' || code === 'UNAVAILABLE'
+              ? faulty(life) || life.closing
+              : false;
+    if (!explained && !over(life)) this.#problem ??= new Violation(`refused without a fault: ${what}: ${code}: ${error.message}`);
+    return { is: 'unknown' };
+  }
+
+  // ── A life ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #live(): Promise<End> {
+    const end = pickWeighted(this.#chance, this.#profile.ends) ?? 'cut';
+    const life = this.#begin(this.#profile.odds, end);
+    this.#world.trace(`life ${this.#lives}: ${end}`);
+    const loops: Promise<void>[] = [];
+    if (await this.#open(life)) {
+      const clients = (name: string): Clients => new Clients(this, this.#world.chance.fork(`${name} of life ${this.#lives}`));
+      const { producers, consumers, readers } = this.#profile;
+      for (let i = 0; i < producers; i++) loops.push(clients(`producer ${i}`).produceForever());
+      for (let i = 0; i < consumers; i++) loops.push(clients(`consumer ${i}`).consumeForever(`c${i}`));
+      for (let i = 0; i < readers; i++) loops.push(clients(`reader ${i}`).readForever());
+      loops.push(clients('administrator').administerForever());
+      for (const loop of loops)
+        loop.catch((error: unknown) => {
+          this.#problem ??= error;
+        });
+      await this.#pass(life, this.#profile.lifeMs);
+    }
+    await this.#end(life, end);
+    return end;
+  }
+
+  #begin(odds: FaultOdds, end: End | 'flipped'): Life {
+    this.#lives++;
+    this.told.era++;
+    const process = this.#world.process(`p${this.#lives}`);
+    process.wallOffset = this.#chance.happens(this.#profile.wallJumps) ? this.#chance.pick([-3_600_000, -5000, 5000, 3_600_000]) : 0;
+    const files = new SimFiles({
+      chance: this.#world.chance.fork(`files ${this.#lives}`),
+      timers: process,
+      disk: this.#disk,
+      odds: { ...odds },
+      callMs: this.#profile.callMs,
+    });
+    if (end.endsWith('at a call')) files.lastCall = this.#chance.between(1, this.#chance.pick([30, 200, 1000, 3000]));
+    const volume = new LogVolume({
+      files,
+      clock: process,
+      timers: process,
+      random: process,
+      journal: process,
+      settings: this.#profile.settings,
+    });
+    const time = new Time(process);
+    const life: Life = {
+      process,
+      files,
+      volume,
+      time,
+      bornAt: this.#world.time,
+      latest: Math.max(this.#latest, time.now()),
+      broker: undefined,
+      ended: false,
+      closing: false,
+      flipped: end === 'flipped',
+      failed: false,
+      open: new Set(),
+      unanswered: 0,
+      answers: 0,
+      lastAnswer: end.endsWith('at an answer') ? this.#chance.between(1, this.#chance.pick([20, 100, 500])) : Number.POSITIVE_INFINITY,
+      held: false,
+    };
+    this.#watch(life);
+    this.#life = life;
+    if (this.#chance.happens(this.#profile.wallJumps))
+      process.after(this.#chance.fraction() * this.#profile.lifeMs, () => {
+        process.wallOffset += this.#chance.pick([-3_600_000, 3_600_000, 86_400_000 * 3650]);
+      });
+    if (end === 'cut' || end === 'kill')
+      process.after(this.#chance.fraction() * this.#profile.lifeMs, () => {
+        life.ended = true;
+      });
+    return life;
+  }
+
+  /** Learns of it when the volume fails and when it is open again, as a look at its listener tells. */
+  #watch(life: Life): void {
+    const { volume } = life;
+    const open = volume.open.bind(volume);
+    volume.open = (listener) =>
+      open({
+        progressed: () => listener.progressed(),
+        settle: (actor) => listener.settle(actor),
+        failed: (error) => {
+          if (!over(life)) {
+            this.#world.trace(`failed: ${error.message}`);
+            this.count('storage failures');
+            if (!faulty(life) && !life.flipped) this.#problem ??= new Violation(`the storage failed without a fault: ${error.message}`);
+            life.failed = true;
+            this.told.era++;
+            // Until what is left of them was read, nothing is concluded about buffered stations.
+            for (const slot of this.told.slots) if (slot.config.durability === 'buffered') this.told.loseBuffered(slot);
+            if (this.#hasBuffered) life.held = true;
+          }
+          listener.failed(error);
+        },
+      });
+    const reopen = volume.reopen.bind(volume);
+    volume.reopen = async () => {
+      await reopen();
+      life.failed = false;
+      this.count('storage reopened');
+      if (life.held && life.broker !== undefined)
+        this.#recover(life).catch((error: unknown) => {
+          this.#problem ??= error;
+        });
+    };
+    const journal = life.process;
+    const error = journal.error.bind(journal);
+    journal.error = (text: string) => {
+      error(text);
+      if (!over(life) && !life.flipped && !life.closing && !faulty(life) && !(life.files.dealt.full ?? 0))
+        this.#problem ??= new Violation(`the broker reports without a fault: ${text}`);
+    };
+  }
+
+  get #hasBuffered(): boolean {
+    return this.told.slots.some(({ config }) => config.durability === 'buffered');
+  }
+
+  /** After a failure: lets what is under way end, reads what is left, and lets the clients go on. */
+  async #recover(life: Life): Promise<void> {
+    for (;;) {
+      await this.#sleep(500);
+      if (over(life) || life.closing || life.failed) return;
+      if (await this.#audit(true)) break;
+    }
+    life.held = false;
+  }
+
+  /** @returns whether life goes on */
+  async #open(life: Life): Promise<boolean> {
+    const opened = await this.#outcome(
+      life,
+      openBroker({
+        volume: life.volume,
+        memory: new MemoryVolume(life.process),
+        clock: life.process,
+        timers: life.process,
+        random: life.process,
+        journal: life.process,
+        limits: this.#profile.limits,
+      }),
+    );
+    if (opened === undefined) return false;
+    if ('error' in opened) {
+      this.#world.trace(`open refuses: ${messageOf(opened.error)}`);
+      this.count('open refused');
+      if (life.flipped) {
+        if (codeOf(opened.error) !== 'CORRUPTION')
+          throw new Violation(`I10: open over flipped bits refuses with ${messageOf(opened.error)}`);
+      } else if (!faulty(life) && !(life.files.dealt.full ?? 0))
+        throw new Violation(`open refuses without a fault: ${messageOf(opened.error)}`);
+      // Whoever cannot open on a full disk deletes something else on it.
+      if (life.files.dealt.full) this.#disk.sectorsMax += (2 * (this.#profile.settings.segmentBytes ?? 0)) / 512;
+      return false;
+    }
+    life.broker = opened.value;
+    if (life.flipped) return true;
+    this.#begun();
+    const admin = new Clients(this, this.#world.chance.fork(`opener of life ${this.#lives}`));
+    await this.#during(life, this.#settleNames(admin));
+    if ((this.#profile.audits || this.#hasBuffered) && !over(life)) await this.#during(life, this.#untilAudited(life));
+    return !over(life);
+  }
+
+  /** What a new life begins with: memory stations are empty and new, and commands of unknown outcome are carried out. */
+  #begun(): void {
+    for (const slot of this.told.slots) {
+      for (const group of slot.groups) {
+        for (const gp of group.life?.partitions ?? []) if (gp.isUncertain) gp.moved({ place: 'unknown', at: this.now(), lasts: [] });
+      }
+      for (const log of slot.life?.logs ?? []) if (log.purgedTo === Number.POSITIVE_INFINITY) log.purgedTo = log.last + slot.unplaced.size;
+      if (slot.config.durability !== 'memory') continue;
+      slot.turn++;
+      for (const group of slot.groups) {
+        group.life = undefined;
+        group.changing = undefined;
+        group.turn++;
+      }
+      if (slot.life === undefined) continue;
+      const configs = slot.life.configs;
+      slot.life = new StationLife(slot, slot.config);
+      slot.life.configs.splice(0, 1, ...configs);
+    }
+  }
+
+  async #settleNames(admin: Clients): Promise<void> {
+    for (const slot of this.told.slots) {
+      await admin.resolve(slot);
+      if (slot.life === undefined && slot.changing === undefined) await admin.makeStation(slot);
+      if (slot.life !== undefined && slot.changing === undefined)
+        for (const group of slot.groups) if (group.life === undefined) await admin.makeGroup(group);
+    }
+  }
+
+  async #untilAudited(life: Life): Promise<void> {
+    while (!over(life) && !(await this.#audit(true))) await this.#sleep(100);
+  }
+
+  async #end(life: Life, end: End | 'flipped'): Promise<void> {
+    let closed = false;
+    if (end === 'close' && !over(life) && life.broker !== undefined) {
+      life.closing = true;
+      life.held = false;
+      const outcome = await this.#outcome(life, life.broker.close());
+      if (outcome !== undefined && 'error' in outcome && !faulty(life)) throw new Violation(`close refuses: ${messageOf(outcome.error)}`);
+      closed = outcome !== undefined && 'value' in outcome && !life.failed;
+      // Whoever still waits hears of it at once.
+      if (closed) await this.#pass(life, 50);
+      const waiting = life.unanswered;
+      if (closed && waiting > 0 && !over(life)) throw new Violation(`I9: the broker is closed, and ${waiting} calls have no answer`);
+    }
+    this.count(`ended by ${end}`);
+    this.#latest = this.brokerNow();
+    life.process.kill();
+    const isCut = end.startsWith('cut') && !closed;
+    if (isCut) this.#disk = life.files.crash(this.#cutOdds(end));
+    else this.#disk = life.files.kill();
+    for (const [fault, count] of Object.entries(life.files.dealt)) this.count(`fault ${fault}`, count);
+    if (!closed && (isCut || life.failed || faulty(life)))
+      for (const slot of this.told.slots) if (slot.config.durability === 'buffered') this.told.loseBuffered(slot);
+    this.#lost ||= isCut || (!closed && (life.failed || faulty(life)));
+    life.ended = true;
+    for (const cutOff of [...life.open]) cutOff();
+    this.#world.trace(`ended by ${end}`);
+    // What clients do when they hear of it is done before another life begins.
+    await this.#world.pass(1);
+    this.#life = undefined;
+    if (this.#problem !== undefined) throw this.#problem;
+  }
+
+  /** Buffered stations may have lost their latest messages since they were last read. */
+  #lost = false;
+
+  /** An answer was heard: nothing but what was synced is to be relied on. */
+  #cutOdds(end: End | 'flipped'): CutOdds {
+    const drawn = drawCutOdds(this.#chance);
+    return end === 'cut at an answer' && this.#chance.happens(0.7) ? { ...drawn, kept: 0, names: 0, sizes: 0, torn: 0 } : drawn;
+  }
+
+  /** Bytes are wrong at rest: what is read is right, or refused. Then the bytes are as they were. */
+  async #flippedLife(): Promise<void> {
+    const inodes = [...this.#disk.names].filter(([, inode]) => inode.size > 0);
+    if (inodes.length === 0) return;
+    const undo: (() => void)[] = [];
+    for (let count = this.#chance.between(1, 3); count > 0; count--) {
+      const [name, inode] = this.#chance.pick(inodes);
+      const at = this.#chance.below(inode.size);
+      this.#world.trace(`flips a bit of ${name} at ${at}`);
+      this.count('fault bits flipped at rest');
+      undo.push(inode.flip(at, 1 << this.#chance.below(8)));
+    }
+    const life = this.#begin(NO_FAULTS, 'flipped');
+    if (await this.#open(life)) {
+      for (const slot of this.told.slots) {
+        if (slot.life === undefined || slot.changing !== undefined || slot.config.durability === 'memory') continue;
+        const { logs } = slot.life;
+        const seen = await this.#during(life, this.#readAll(slot));
+        for (const log of seen === undefined ? [] : logs)
+          checkRead(
+            log,
+            log.first,
+            seen!.filter((each) => each.partition === log.partition),
+            log.first,
+            { now: this.brokerNow() },
+          );
+      }
+    }
+    await this.#end(life, 'flipped');
+    for (const back of undo) back();
+  }
+
+  // ── At rest ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Reads all that there is, while no client does anything.
+   *
+   * @returns whether it was answered
+   */
+  async #audit(afterLoss: boolean): Promise<boolean> {
+    for (const slot of this.told.slots) {
+      const { life } = slot;
+      if (life === undefined || slot.changing !== undefined) continue;
+      const ends = await this.#ends(slot);
+      const seen = ends && (await this.#readAll(slot));
+      const later = seen && (await this.#ends(slot));
+      if (ends === undefined || seen === undefined || later === undefined) return false;
+      for (const log of life.logs) {
+        const { first, next, bytes } = ends[log.partition]!;
+        const mine = seen.filter((each) => each.partition === log.partition);
+        // The prefix that is left says what it said before; what is behind its end was never certain.
+        if (slot.config.durability === 'buffered' && afterLoss && this.#lost) forgetFrom(log, first, next);
+        checkRead(log, mine[0]?.sequence ?? first, mine, log.first, { now: this.brokerNow() });
+        checkComplete(log, first, next, { now: this.brokerNow() });
+        const end = (mine.at(-1)?.sequence ?? next - 1) + 1;
+        if (end !== next)
+          throw new Violation(`I3: ${slot.name}/${log.partition} says that it ends before ${next}, and is read up to ${end}`);
+        const stored = recordBytes(log, first, next);
+        if (later[log.partition]!.first === first && stored !== undefined && stored !== bytes)
+          throw new Violation(`I3: ${slot.name}/${log.partition} says ${bytes} bytes, and has ${stored}`);
+      }
+    }
+    this.#lost = false;
+    return true;
+  }
+
+  async #ends(slot: Slot): Promise<(Ends[number] & { bytes: number })[] | undefined> {
+    const outcome = await this.call(`info ${slot.name}`, (broker) => broker.station(NAMESPACE, slot.name));
+    if (outcome.is === 'refused') throw new Violation(`I1: station ${slot.name} is refused with ${outcome.code}`);
+    if (outcome.is !== 'answered') return undefined;
+    return outcome.value.counts.map(({ first, last, bytes }) => ({ first, next: last + 1, bytes }));
+  }
+
+  async #readAll(slot: Slot): Promise<Seen[] | undefined> {
+    const seen: Seen[] = [];
+    for (let cursor: string | undefined; ; ) {
+      const from = cursor === undefined ? ('start' as const) : undefined;
+      const outcome = await this.call(`read all of ${slot.name}`, (broker) =>
+        broker.read(NAMESPACE, slot.name, { from, cursor, limit: 1000 }),
+      );
+      if (outcome.is === 'refused') throw new Violation(`I1: reading ${slot.name} is refused with ${outcome.code}: ${outcome.text}`);
+      if (outcome.is !== 'answered') return undefined;
+      for (const block of outcome.value.blocks) seen.push(...readBlock(this.told, slot.name, block));
+      cursor = outcome.value.cursor;
+      if (outcome.value.end) return seen;
+    }
+  }
+
+  /** All faults are over: everything is there, and every group is given everything. */
+  async #heal(): Promise<void> {
+    this.#disk.sectorsMax = Number.POSITIVE_INFINITY;
+    const life = this.#begin(NO_FAULTS, 'close');
+    this.#world.trace('heals');
+    if (!(await this.#open(life))) throw new Violation('I9: the broker does not open after all faults are over');
+    if (!(await this.#during(life, this.#audit(true)))) throw new Violation('I9: not everything can be read after all faults are over');
+    await this.#during(life, this.#atRest());
+    const image = copyOf(this.#disk);
+    await this.#end(life, 'close');
+    await this.#compare(image);
+    const last = this.#begin(NO_FAULTS, 'close');
+    if (!(await this.#open(last))) throw new Violation('I9: the broker does not open at last');
+    if (!(await this.#during(last, this.#audit(false)))) throw new Violation('I9: not everything can be read at last');
+    await this.#end(last, 'close');
+  }
+
+  async #atRest(): Promise<void> {
+    const life = this.#life!;
+    for (const slot of this.told.slots) {
+      const ends = await this.#ends(slot);
+      if (ends === undefined) throw new Violation(`I9: ${slot.name} is not described at rest`);
+      for (const group of slot.groups) {
+        if (group.life === undefined || group.changing !== undefined)
+          throw new Violation(`I9: group ${group.name} of ${slot.name} was not made at rest`);
+        const info = await this.call(`group ${group.name}`, (broker) => broker.group(NAMESPACE, slot.name, group.name));
+        const askedAt = this.now();
+        const pending = await this.call(`pending ${group.name}`, (broker) =>
+          broker.pending(NAMESPACE, slot.name, group.name, { limit: 1000 }),
+        );
+        const after = await this.#ends(slot);
+        if (info.is !== 'answered' || pending.is !== 'answered')
+          throw new Violation(`I9: group ${group.name} of ${slot.name} is not described at rest`);
+        // Where something was trimmed meanwhile the two do not speak of the same.
+        if (JSON.stringify(after) === JSON.stringify(ends)) checkCounts(group.life, info.value, ends, askedAt, this.told.era);
+        checkPending(group.life, pending.value.items, ends, this.now(), this.told.era);
+      }
+    }
+    for (const slot of this.told.slots) for (const group of slot.groups) await this.#drain(slot, group);
+    // Retention by number, age and acknowledgements catches up, and so does the volume.
+    let excess: string | undefined = 'not asked';
+    for (let tries = 0; excess !== undefined; tries++) {
+      if (tries > 60) throw new Violation(excess);
+      await this.#sleep(500);
+      excess = this.#excess(life);
+    }
+    for (const slot of this.told.slots) await this.#checkSettled(slot);
+  }
+
+  /** Takes and acknowledges until nothing is left: leases that are out run out, what is delayed comes. */
+  async #drain(slot: Slot, group: Slot['groups'][number]): Promise<void> {
+    const consumer = new Consumer(this, this.#world.chance.fork(`drain ${slot.name} ${group.name}`), 'drain');
+    for (let tries = 0; ; tries++) {
+      const leases = await consumer.fetch(group, { max: 1000, waitMs: 0 });
+      if (leases === undefined) throw new Violation(`I9: a fetch of group ${group.name} of ${slot.name} has no answer at rest`);
+      if (leases.length > 0) {
+        if (!(await consumer.settle(group, 'ack', leases)))
+          throw new Violation(`I9: an acknowledgement of group ${group.name} of ${slot.name} has no answer at rest`);
+        continue;
+      }
+      const info = await this.call(`group ${group.name}`, (broker) => broker.group(NAMESPACE, slot.name, group.name));
+      if (info.is === 'answered' && info.value.unread === 0 && info.value.inFlight === 0) return;
+      if (tries > 200)
+        throw new Violation(
+          `I9: group ${group.name} of ${slot.name} does not drain: ${JSON.stringify(info.is === 'answered' ? info.value : info)}`,
+        );
+      await this.#sleep(250);
+    }
+  }
+
+  async #checkSettled(slot: Slot): Promise<void> {
+    const admin = new Clients(this, this.#world.chance.fork(`letters of ${slot.name}`));
+    const listed = await admin.letters(slot, 1000);
+    const ends = await this.#ends(slot);
+    const outcome = await this.call(`info ${slot.name}`, (broker) => broker.station(NAMESPACE, slot.name));
+    if (listed === undefined || ends === undefined || outcome.is !== 'answered' || slot.life === undefined)
+      throw new Violation(`I9: ${slot.name} is not described at rest`);
+    checkBounds(slot.life, outcome.value, this.brokerLeast());
+    const lettersAge = typeof slot.config.deadLetter?.maxAgeMs === 'number';
+    for (const group of slot.groups) {
+      const info = await this.call(`group ${group.name}`, (broker) => broker.group(NAMESPACE, slot.name, group.name));
+      if (info.is !== 'answered' || group.life === undefined) throw new Violation(`I9: group ${group.name} is not described at rest`);
+      const dead = new Set(
+        [...listed].filter((name) => name.startsWith(`${group.name} `)).map((name) => name.slice(group.name.length + 1)),
+      );
+      if (!lettersAge && info.value.dead !== dead.size)
+        throw new Violation(`I7: group ${group.name} of ${slot.name} says ${info.value.dead} dead, ${dead.size} are listed`);
+      checkDrained(group.life, ends, dead, lettersAge);
+      if (!lettersAge) checkListed(group.life, dead);
+    }
+  }
+
+  /** I16. Allowed are 1.5 × what lives, two segments, and what the volume keeps ready. */
+  #excess(life: Life): string | undefined {
+    const { diskBytes, liveBytes, segmentBytes } = life.volume.stats();
+    const most = 1.5 * liveBytes + 2 * Math.max(segmentBytes, 40_000);
+    return diskBytes > most ? `I16: ${diskBytes} bytes on disk at rest for ${liveBytes} living ones; ${most} are allowed` : undefined;
+  }
+
+  /** The state that the broker had when it closed, and the one that the log before makes, are the same. */
+  async #compare(image: Disk): Promise<void> {
+    const live = await this.#walk(copyOf(this.#disk), 'live');
+    const replayed = await this.#walk(image, 'replay');
+    const wrong = difference(live, replayed);
+    if (wrong !== undefined) throw new Violation(`state: ${wrong}`);
+  }
+
+  async #walk(disk: Disk, name: string): Promise<Map<string, string>> {
+    const process = this.#world.process(name);
+    process.wallOffset = -86_400_000 * 3650;
+    const files = new SimFiles({ chance: this.#world.chance.fork(name), timers: process, disk, callMs: 0.01 });
+    const volume: Volume = new LogVolume({
+      files,
+      clock: process,
+      timers: process,
+      random: process,
+      journal: process,
+      settings: this.#profile.settings,
+    });
+    const listener = {
+      progressed() {},
+      failed: (error: Error) => {
+        this.#problem ??= error;
+      },
+      settle() {},
+    };
+    const walked = await this.#world.wait(volume.open(listener).then(() => walk(volume, process)));
+    process.kill();
+    return walked;
+  }
+
+  // ── Time ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  async #during<T>(life: Life, promise: Promise<T>): Promise<T | undefined> {
+    const outcome = await this.#outcome(life, promise);
+    if (outcome === undefined) {
+      promise.catch(() => undefined);
+      return undefined;
+    }
+    if ('error' in outcome) throw outcome.error;
+    return outcome.value;
+  }
+
+  /** Runs until `promise` has settled; undefined where life has ended before. */
+  async #outcome<T>(life: Life, promise: Promise<T>): Promise<{ value: T } | { error: unknown } | undefined> {
+    let outcome: { value: T } | { error: unknown } | undefined;
+    promise.then(
+      (value) => {
+        outcome = { value };
+      },
+      (error: unknown) => {
+        outcome = { error };
+      },
+    );
+    await this.#run(life, () => outcome !== undefined);
+    return over(life) ? undefined : outcome;
+  }
+
+  async #pass(life: Life, ms: number): Promise<void> {
+    let passed = false;
+    this.#world.at(ms, () => {
+      passed = true;
+    });
+    await this.#run(life, () => passed);
+  }
+
+  async #run(life: Life, until: () => boolean): Promise<void> {
+    await this.#world.run(() => {
+      if (this.#problem !== undefined) throw this.#problem;
+      return over(life) || until();
+    }, 2_000_000);
+  }
+}
+
+/** The disk as it is, all of it durable: of a broker that was killed, with all that the system has. */
+function copyOf(disk: Disk): Disk {
+  const copy = new Disk();
+  for (const [name, inode] of disk.names) {
+    const made = copy.create(name);
+    made.write(0, inode.live.subarray(0, inode.size));
+    made.syncBegins();
+    made.syncEnds();
+  }
+  copy.durableNames = new Map(copy.names);
+  copy.pending = [];
+  return copy;
+}
+
+function over(life: Life): boolean {
+  return life.ended || life.files.stopped;
+}
+
+/** Has anything gone wrong in this life that may let a call fail? A full disk alone may not. */
+function faulty(life: Life): boolean {
+  const { full: _, shortWrite: __, ...faults } = life.files.dealt;
+  return Object.values(faults).some((count) => count > 0);
+}
+
+function codeOf(error: unknown): string | undefined {
+  return (error as { code?: string } | undefined)?.code;
+}
+
+function messageOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return codeOf(error) === undefined ? (error.stack ?? error.message) : `${codeOf(error)}: ${error.message}`;
+}
+
+/** An answer in the trace, without the bytes of messages. */
+function textOf(value: unknown): string {
+  return (
+    JSON.stringify(value, (name, part: unknown) =>
+      part instanceof Uint8Array ? `${part.length} bytes` : name === 'detail' ? undefined : part,
+    ) ?? 'nothing'
+  );
+}
+
+export function replayCommand(seed: number): string {
+  return `npm run simulate -- --seed ${seed} --campaign broker`;
+}
+
+/** The command line. */
+async function main(args: readonly string[]): Promise<number> {
+  const option = (name: string): string | undefined => (args.includes(name) ? args[args.indexOf(name) + 1] : undefined);
+  const first = Number(option('--seed') ?? 1);
+  const seeds = Number(option('--seeds') ?? 1);
+  const plant = option('--plant');
+  if (plant !== undefined) planted.add(plant);
+  const counts: Record<string, number> = {};
+  for (let seed = first; seed < first + seeds; seed++) {
+    if (seeds === 1) console.log(`seed ${seed}`, JSON.stringify(drawProfile(new World(seed).chance.fork('profile')), undefined, 1));
+    const result = await (args.includes('--once') ? runSeed(seed) : runSeedTwice(seed));
+    for (const [what, count] of Object.entries(result.counts)) counts[what] = (counts[what] ?? 0) + count;
+    if (seeds === 1) console.log(result.lines.join('\n'));
+    if (result.failure === undefined) continue;
+    console.log(`seed ${seed} FAILED: ${result.failure}\nReplay: ${replayCommand(seed)}`);
+    if (!args.includes('--all')) return 1;
+  }
+  console.log(`${seeds} seeds: done`, counts);
+  return 0;
+}
+
+if (import.meta.main) process.exitCode = await main(process.argv.slice(2));
