@@ -94,6 +94,9 @@ class OpenBroker implements Broker {
   #letters: Letters;
   /** Why no call is taken now. */
   #refusing: WaysideError | undefined;
+  /** How often the storage has failed. */
+  #failures = 0;
+  #reopening = false;
   #closing: Promise<void> | undefined;
 
   constructor({ volume, memory, clock, timers, random, journal, limits }: BrokerOptions) {
@@ -145,12 +148,12 @@ class OpenBroker implements Broker {
       });
     }
     await this.#load(true);
+    this.#wakeSleepers();
   }
 
   async #load(firstOpening: boolean): Promise<void> {
     await this.#catalog.open(firstOpening);
-    await this.#visits.resume();
-    this.#wakeSleepers();
+    await this.#visits.resume((error) => this.#report('carry on a command', error));
   }
 
   /** Opens what has something to do by itself: what is due, and what has entries whose due time nobody has noted. */
@@ -197,21 +200,27 @@ class OpenBroker implements Broker {
   }
 
   #inBackground(what: string, run: () => Promise<void>): void {
-    run().catch((error: unknown) =>
-      this.#context.journal.error(`Could not ${what}: ${error instanceof Error ? error.message : String(error)}`),
-    );
+    run().catch((error: unknown) => this.#report(what, error));
+  }
+
+  #report(what: string, error: unknown): void {
+    this.#context.journal.error(`Could not ${what}: ${error instanceof Error ? error.message : String(error)}`);
   }
 
   #failed(storage: Storage, error: Error): void {
     this.#context.journal.error(`The storage has failed: ${error.message}. Everything is opened again from what is durable.`);
     const refusal = storageFailed();
+    this.#failures++;
     this.#refusing ??= refusal;
     storage.gate.failed();
     this.#waiting.close(refusal);
     this.#partitions.discard(storage.volume);
     this.#partitions.close(refusal);
     this.#catalog.log.close(refusal);
-    if (this.#closing === undefined) this.#inBackground('open the storage again', () => this.#reopen(storage, 100));
+    // A storage that fails while it is opened again is tried again by whoever is at it.
+    if (this.#closing !== undefined || this.#reopening) return;
+    this.#reopening = true;
+    this.#inBackground('open the storage again', () => this.#reopen(storage, 100));
   }
 
   async #reopen(storage: Storage, pauseMs: number): Promise<void> {
@@ -221,12 +230,18 @@ class OpenBroker implements Broker {
     if (this.#closing !== undefined) return;
     [this.#catalog, this.#partitions, this.#visits, this.#waiting, this.#producing, this.#reading, this.#consuming, this.#letters] =
       this.#parts();
+    const failures = this.#failures;
     try {
       await storage.volume.reopen();
       await this.#load(false);
+      if (failures !== this.#failures) throw storageFailed();
+      if (this.#closing !== undefined) return;
+      this.#reopening = false;
       this.#refusing = undefined;
+      this.#wakeSleepers();
       this.#context.journal.info('The storage is open again.');
     } catch (error) {
+      if (this.#closing !== undefined) return;
       this.#context.journal.error(`The storage cannot be opened: ${error instanceof Error ? error.message : String(error)}`);
       return this.#reopen(storage, Math.min(10_000, pauseMs * 2));
     }
@@ -285,7 +300,7 @@ class OpenBroker implements Broker {
     if (this.#refusing !== undefined) throw this.#refusing;
     checkName('namespace', ns);
     checkName('station', name);
-    const { station, created } = this.#catalog.putStation(ns, name, input);
+    const { station, created } = await this.#decided((catalog) => catalog.putStation(ns, name, input));
     await this.#catalog.durable();
     return { created, station: await this.#describe(station) };
   }
@@ -322,13 +337,13 @@ class OpenBroker implements Broker {
 
   async patchStation(ns: string, name: string, patch: StationInput, version?: number): Promise<StationInfo> {
     const station = await this.#station(ns, name);
-    await this.#run(this.#catalog.patchStation(station, patch, version));
+    await this.#run(await this.#decided((catalog) => catalog.patchStation(station, patch, version)));
     return this.#describe(station);
   }
 
   async removeStation(ns: string, name: string): Promise<void> {
     const station = await this.#station(ns, name);
-    const command = this.#catalog.removeStation(station);
+    const command = await this.#decided((catalog) => catalog.removeStation(station));
     for (const group of station.groups.values()) this.#members.forget(group.id);
     await this.#run(command);
   }
@@ -341,14 +356,25 @@ class OpenBroker implements Broker {
     const station = await this.#station(ns, name);
     if (partition !== undefined) checkPartition(station, partition);
     if (upTo !== undefined) whole('upTo', upTo, 1, Number.MAX_SAFE_INTEGER);
-    return { purged: await this.#run(this.#catalog.purge(station, partition, upTo)) };
+    return { purged: await this.#run(await this.#decided((catalog) => catalog.purge(station, partition, upTo))) };
   }
 
-  /** Carries a command to the partitions; without one it waits for those that are on their way. */
+  /** Carries a command to the partitions, if there is one. */
   async #run(command: Command | undefined): Promise<number> {
     const purged = command === undefined ? 0 : await this.#visits.run(command);
     await this.#catalog.durable();
     return purged;
+  }
+
+  /** What the catalog decides; if it refuses, that is said only when what the refusal rests on is durable. */
+  async #decided<T>(decide: (catalog: Catalog) => T): Promise<T> {
+    const catalog = this.#catalog;
+    try {
+      return decide(catalog);
+    } catch (error) {
+      await catalog.durable();
+      throw error;
+    }
   }
 
   // ── Messages ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -373,7 +399,7 @@ class OpenBroker implements Broker {
   async putGroup(ns: string, stationName: string, name: string, input: GroupInput): Promise<{ created: boolean; group: GroupInfo }> {
     const station = await this.#station(ns, stationName);
     checkName('group', name);
-    const { group, command } = this.#catalog.putGroup(station, name, input);
+    const { group, command } = await this.#decided((catalog) => catalog.putGroup(station, name, input));
     if (command === undefined) await this.#visits.quiet(station);
     await this.#run(command);
     return { created: command !== undefined, group: await this.#describeGroup(station, group) };
@@ -394,13 +420,12 @@ class OpenBroker implements Broker {
     };
     for (const [consumer, lastSeenAt] of this.#members.of(group.id)) add(consumer, { inFlight: 0, lastSeenAt });
     const partitions = await this.#partitions.all(station);
-    const durable = Promise.all(partitions.map((partition) => partition.durable()));
     for (const partition of partitions) {
       const { holders, ...counts } = partition.groupCounts(partition.group(group.id));
       for (const name of ['unread', 'inFlight', 'redelivered', 'dead'] as const) totals[name] += counts[name];
       for (const [consumer, holder] of holders) add(consumer, holder);
     }
-    await durable;
+    await Promise.all(partitions.map((partition) => partition.durable()));
     const sorted = [...members].sort(([a], [b]) => (a < b ? -1 : 1));
     return { ...describeGroupHead(group), ...totals, members: sorted.map(([consumer, holder]) => ({ consumer, ...holder })) };
   }
@@ -414,13 +439,13 @@ class OpenBroker implements Broker {
 
   async patchGroup(ns: string, stationName: string, name: string, patch: GroupInput, version?: number): Promise<GroupInfo> {
     const { station, group } = await this.#group(ns, stationName, name);
-    await this.#run(this.#catalog.patchGroup(station, group, patch, version));
+    await this.#run(await this.#decided((catalog) => catalog.patchGroup(station, group, patch, version)));
     return this.#describeGroup(station, group);
   }
 
   async removeGroup(ns: string, stationName: string, name: string): Promise<void> {
     const { station, group } = await this.#group(ns, stationName, name);
-    const command = this.#catalog.removeGroup(station, group);
+    const command = await this.#decided((catalog) => catalog.removeGroup(station, group));
     this.#members.forget(group.id);
     await this.#run(command);
   }
@@ -457,7 +482,7 @@ class OpenBroker implements Broker {
   async seek(ns: string, stationName: string, name: string, to: Place, partition?: number): Promise<void> {
     const { station, group } = await this.#group(ns, stationName, name);
     if (partition !== undefined) checkPartition(station, partition);
-    await this.#run(this.#catalog.seek(station, group, partition, to));
+    await this.#run(await this.#decided((catalog) => catalog.seek(station, group, partition, to)));
   }
 
   async fetch(ns: string, stationName: string, name: string, input: FetchInput): Promise<FetchResult> {
@@ -466,10 +491,10 @@ class OpenBroker implements Broker {
     const limits = this.#consuming.check(input);
     if (!station.groups.has(name)) {
       const config = groupConfig(input.startAt === undefined ? {} : { startAt: input.startAt }, this.#limits);
-      await this.#run(this.#catalog.makeGroup(station, name, config));
+      await this.#run(await this.#decided((catalog) => catalog.makeGroup(station, name, config)));
     }
     await this.#visits.quiet(station);
-    return this.#consuming.fetch(station, this.#catalog.group(station, name), input, limits);
+    return this.#consuming.fetch(station, await this.#decided((catalog) => catalog.group(station, name)), input, limits);
   }
 
   async settle(ns: string, stationName: string, name: string, verb: SettleVerb, input: SettleInput): Promise<readonly ReceiptFailure[]> {

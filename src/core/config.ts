@@ -49,9 +49,9 @@ export function patchedStation(config: StationConfig, patch: StationInput, limit
   }
   const merged = {
     ...config,
-    ...patch,
-    retention: { ...config.retention, ...patch.retention },
-    deadLetter: { ...config.deadLetter, ...patch.deadLetter },
+    ...named(patch),
+    retention: { ...config.retention, ...named(patch.retention ?? {}) },
+    deadLetter: { ...config.deadLetter, ...named(patch.deadLetter ?? {}) },
   };
   if (patch.retention === null)
     merged.retention = { maxAgeMs: undefined, maxMessages: undefined, maxBytes: undefined, untilAcked: undefined, discard: 'old' };
@@ -86,7 +86,12 @@ export function patchedGroup(config: GroupConfig, patch: GroupInput, limits: Lim
       field: 'startAt',
     });
   }
-  return groupConfig({ ...config, ...patch }, limits);
+  return groupConfig({ ...config, ...named(patch) }, limits);
+}
+
+/** What a patch names: a setting that is there but undefined is not named. */
+function named<T extends object>(patch: T): Partial<T> {
+  return Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined)) as Partial<T>;
 }
 
 export function same(a: unknown, b: unknown): boolean {

@@ -44,7 +44,7 @@ export const DEFAULT_LIMITS = {
   receiptsMax: 10_000,
   /** Text given with a reject, in bytes. */
   reasonBytesMax: 4 * 1024,
-  /** Fetches and reads that wait in one partition. */
+  /** Fetches and reads that wait for messages, of all stations together. */
   waitersMax: 10_000,
   /** Bytes that wait for the next write of a volume; more is refused as OVERLOADED. */
   pendingBytesMax: 64 * 1024 * 1024,

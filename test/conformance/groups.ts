@@ -252,6 +252,32 @@ export const groups: Check[] = [
     },
   },
   {
+    name: 'order "partition": one lease at a time in each partition, in order, also after a nack',
+    async run(t) {
+      const s = await t.station({ partitions: 2 });
+      const g = s.group();
+      await g.make({ order: 'partition' });
+      for (const partition of [0, 1]) for (const n of upTo(3)) await s.produce(`${partition}.${n}`, {}, `?partition=${partition}`);
+      const [first] = await g.fetch({ max: 1 });
+      const other = await g.fetch({ max: 1 });
+      equal([first?.partition, other[0]?.partition].sort(), [0, 1], 'a lease in each partition');
+      equal(await g.fetch({ consumer: 'other' }), [], 'nothing more');
+      await g.settle('nack', first!);
+      equal((await g.take(1, { max: 1 }))[0]?.text, first!.text, 'the same one again, before the ones after it');
+    },
+  },
+  {
+    name: 'what a group cannot do in this version is refused, never left out: order by key, filters, backoff; or it is kept',
+    async run(t) {
+      const s = await t.station();
+      for (const [name, setting] of Object.entries({ order: 'key', filter: { key: 'a' }, backoff: { firstMs: 1_000 } })) {
+        const answer = await t.put(`${s.path}/groups/${name}`, { json: { [name]: setting } });
+        if (answer.status === 201) equal(answer.json[name], setting, name);
+        else refused(answer, 400, 'INVALID_REQUEST', name);
+      }
+    },
+  },
+  {
     name: 'members: who has fetched, and how much each has',
     async run(t) {
       const s = await t.station();

@@ -1,5 +1,6 @@
 /**
- * The kill test: a broker process under load dies by SIGKILL again and again, while it works and while it starts.
+ * The kill test: a broker process under load dies by SIGKILL again and again, while it works and while it
+ * starts; now and then it is asked to end.
  *
  * Holds, after each start: no answered message is missing or other, sequences have no gap, an id that was sent again is
  * stored once, what was acked or rejected with an answer is not delivered again, a told delivery count has not fallen.
@@ -29,6 +30,8 @@ export interface KillReport extends Tally {
   readonly kills: number;
   /** Kills that came before the broker had started. */
   readonly killedWhileStarting: number;
+  /** Of `kills`, those that were an orderly end under load. */
+  readonly orderlyEnds: number;
   readonly messages: number;
   readonly ms: number;
 }
@@ -43,21 +46,25 @@ export async function runKills({ kills, seed, loadMsMax = 1_500, say = () => und
   const stations = [new StationLedger('synced', 3, ['a', 'b']), new StationLedger('buffered', 2, ['a', 'b'])];
   const load = new Load(stations, chance.whole(1, 2 ** 31));
   let killedWhileStarting = 0;
+  let orderlyEnds = 0;
   let broker: BrokerProcess | undefined;
   try {
     for (let kill = 1; kill <= kills; kill++) {
       if (kill > 1 && chance.is(0.25)) {
         killedWhileStarting += 1;
         await killStarting(folder.path, chance.whole(0, 500));
-        say(`kill ${kill}: while it started`);
+        say(`${kill} of ${kills}: SIGKILL while it started`);
         continue;
       }
       broker = await startBroker({ data: folder.path });
       if (kill === 1) await makeStations(broker.base, stations);
       const stored = await verifyAll(broker.base, stations);
       const ms = chance.whole(50, loadMsMax);
-      await loadUntilKilled(broker, load, ms);
-      say(`kill ${kill}: after ${ms} ms of load, ${stored} messages found before it`);
+      // An orderly end now and then: what it writes must not be what a later kill trips over.
+      const how = chance.is(0.15) ? 'SIGTERM' : 'SIGKILL';
+      if (how === 'SIGTERM') orderlyEnds += 1;
+      await loadUntilEnded(broker, load, ms, how);
+      say(`${kill} of ${kills}: ${how} after ${ms} ms of load; ${stored} messages were there at the start`);
     }
     broker = await startBroker({ data: folder.path });
     await verifyAll(broker.base, stations);
@@ -67,7 +74,7 @@ export async function runKills({ kills, seed, loadMsMax = 1_500, say = () => und
     const { code, errors } = await broker.stop();
     if (code !== 0) throw new Violation(`The broker has not ended in order: ${errors}`);
     folder.remove();
-    return { seed, kills, killedWhileStarting, messages, ...load.tally, ms: performance.now() - startedAt };
+    return { seed, kills, killedWhileStarting, orderlyEnds, messages, ...load.tally, ms: performance.now() - startedAt };
   } catch (error) {
     await broker?.kill();
     throw new Violation(`seed ${seed}, data kept in ${folder.path}: ${(error as Error).message}`, { cause: error });
@@ -100,13 +107,15 @@ async function verifyAll(
   return all;
 }
 
-async function loadUntilKilled(broker: BrokerProcess, load: Load, ms: number): Promise<void> {
+async function loadUntilEnded(broker: BrokerProcess, load: Load, ms: number, how: 'SIGKILL' | 'SIGTERM'): Promise<void> {
   const over = new AbortController();
   const running = load.run(broker.base, over.signal);
-  // A violation ends the load early, and the kill with it.
+  // A violation ends the load early, and the wait with it.
   await Promise.race([sleep(ms), running]);
+  const ended = how === 'SIGKILL' ? broker.kill() : broker.stop();
   over.abort();
-  await broker.kill();
+  const { code, errors } = await ended;
+  if (how === 'SIGTERM' && code !== 0) throw new Violation(`The broker has not ended in order (${code}): ${errors}`);
   await running;
 }
 

@@ -254,6 +254,7 @@ async function certain(call: ReturnType<Client['call']>, expected: readonly numb
     throw new Open();
   }
   if (expected.includes(answer.status)) return answer.json;
+  if (answer.status === 503 && answer.json.code === 'SHUTTING_DOWN') throw new Open();
   throw new Violation(`not expected, while nothing was wrong but that the process died: ${answer}`);
 }
 

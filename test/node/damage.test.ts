@@ -3,11 +3,14 @@
  */
 import { closeSync, openSync, readdirSync, readFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { BatchBuilder } from '../../src/core/batch/build.ts';
 import { Client } from '../conformance/client.ts';
 import type { BrokerProcess } from './_process.ts';
 import { refusedStart, startBroker, temporaryFolder } from './_process.ts';
+
+/** Each starts processes, on a machine that has other things to do. */
+vi.setConfig({ testTimeout: 60_000 });
 
 let folder: ReturnType<typeof temporaryFolder>;
 let broker: BrokerProcess | undefined;

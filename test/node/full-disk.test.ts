@@ -80,7 +80,7 @@ async function fillAndFree(broker: BrokerProcess): Promise<void> {
   expect((await call('GET', '/v1/stations/other/dead-letters')).json.items).toHaveLength(5);
 }
 
-test('on a small file system: 507, the rest goes on, a purge makes room', { timeout: 60_000 }, async () => {
+test('on a small file system: 507, the rest goes on, a purge makes room', { timeout: 120_000 }, async () => {
   const folder = temporaryFolder();
   // Where users may have no file system of their own the quota stands in, so that this never tests nothing.
   const options = smallFileSystem(folder.path) ?? quota();
@@ -94,7 +94,7 @@ test('on a small file system: 507, the rest goes on, a purge makes room', { time
   }
 });
 
-test('with a quota: the same; and after a crash of the full broker everything answered is there', { timeout: 60_000 }, async () => {
+test('with a quota: the same; and after a crash of the full broker everything answered is there', { timeout: 120_000 }, async () => {
   const folder = temporaryFolder();
   let broker = await startBroker({ data: folder.path, ...quota() });
   try {

@@ -4,9 +4,12 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import type { Ended } from './_process.ts';
 import { refusedStart, startBroker, temporaryFolder } from './_process.ts';
+
+/** Each starts processes, on a machine that has other things to do. */
+vi.setConfig({ testTimeout: 60_000 });
 
 const undo: (() => unknown)[] = [];
 afterEach(async () => {

@@ -12,7 +12,7 @@ import { NO_FAULTS } from './faults/files.ts';
 import type { SeedOptions } from './volume.ts';
 import { replayCommand, runSeed, runSeedTwice } from './volume.ts';
 
-const SEEDS = Number(process.env.WAYSIDE_SEEDS ?? 400);
+const SEEDS = Number(process.env.WAYSIDE_SEEDS ?? 250);
 const FIRST = Number(process.env.WAYSIDE_SEED ?? 1);
 /** Within so many seeds every planted bug is caught; most need fewer than 20. */
 const CATCH_SEEDS = 300;

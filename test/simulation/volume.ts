@@ -240,8 +240,8 @@ class Campaign implements VolumeListener {
         await this.#pass(life, this.#chance.fraction() * this.#profile.stepMs);
       }
     }
-    await this.#end(life, end);
-    if (end === 'close' && this.#synced === this.#history.length && this.#chance.happens(this.#profile.flips)) await this.#flippedLife();
+    const closed = await this.#end(life, end);
+    if (closed && this.#chance.happens(this.#profile.flips)) await this.#flippedLife();
   }
 
   #drawEnd(): End {
@@ -390,7 +390,8 @@ class Campaign implements VolumeListener {
     throw new Violation(`${wrong} (${candidates[0]?.count} ${of})`);
   }
 
-  async #end(life: Life, end: End): Promise<void> {
+  /** @returns whether it was closed, and all that was committed is synced and recorded as such */
+  async #end(life: Life, end: End): Promise<boolean> {
     this.#count(end);
     let closed = false;
     if (end === 'close' && !over(life)) {
@@ -415,6 +416,7 @@ class Campaign implements VolumeListener {
     for (const [fault, count] of Object.entries(life.files.dealt)) this.#count(`fault ${fault}`, count);
     if (this.#lives === 1) this.#count('calls of life 1', life.files.calls);
     this.#trace(`ended: ${this.#floor} of ${this.#history.length} commits must be there`);
+    return closed;
   }
 
   /** Bytes are wrong at rest: an opening and all reads must notice or not be harmed. Then the bytes are as they were. */
@@ -422,13 +424,16 @@ class Campaign implements VolumeListener {
     const inodes = [...this.#disk.names].filter(([, inode]) => inode.size > 0);
     if (inodes.length === 0) return;
     this.#count('flipped');
-    const undo: (() => void)[] = [];
-    for (let count = this.#chance.between(1, 3); count > 0; count -= 1) {
-      const [name, inode] = this.#chance.pick(inodes);
-      const at = this.#chance.below(inode.size);
+    // One place, some bits: damage far apart at the same time may hit a block and all that tells of it.
+    const [name, inode] = this.#chance.pick(inodes);
+    const start = this.#chance.below(inode.size);
+    const places = new Set<number>();
+    for (let count = this.#chance.pick([1, 1, 3]); count > 0; count -= 1)
+      places.add(Math.min(inode.size - 1, start + this.#chance.below(32)));
+    const undo = [...places].map((at) => {
       this.#trace(`flips a bit of ${name} at ${at}`);
-      undo.push(inode.flip(at, 1 << this.#chance.below(8)));
-    }
+      return inode.flip(at, 1 << this.#chance.below(8));
+    });
     const life = this.#begin(NO_FAULTS, 'flipped');
     this.#attempts += 1;
     const opened = await this.#outcome(life, life.volume.open(this));

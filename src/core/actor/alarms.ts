@@ -15,6 +15,8 @@ interface Item {
 const AHEAD_MS_MAX = 12 * 60 * 60 * 1000;
 /** Timers that ring at nearly the same time are taken together. */
 const GRAIN_MS = 5;
+/** Items that nobody wants any more, beside as many as are wanted. */
+const KEPT_MAX = 64;
 
 export class Alarms {
   readonly #timers: Timers;
@@ -25,6 +27,7 @@ export class Alarms {
   /** A binary heap by time, with items that are no longer wanted in it. */
   readonly #heap: Item[] = [];
   #armed = Infinity;
+  #stopped = false;
   #disarm: () => void = () => undefined;
 
   constructor(timers: Timers, time: Time, ring: (key: string) => void) {
@@ -39,13 +42,15 @@ export class Alarms {
       this.#wanted.delete(key);
       return;
     }
-    if (this.#wanted.get(key) === at) return;
+    if (this.#stopped || this.#wanted.get(key) === at) return;
     this.#wanted.set(key, at);
     this.#push({ at, key });
+    if (this.#heap.length > 2 * this.#wanted.size + KEPT_MAX) this.#tidy();
     this.#arm();
   }
 
   stop(): void {
+    this.#stopped = true;
     this.#wanted.clear();
     this.#heap.length = 0;
     this.#disarm();
@@ -76,6 +81,12 @@ export class Alarms {
     // Rung only now: one that is due again at once waits for the next timer like any other.
     for (const key of due) this.#ring(key);
     this.#arm();
+  }
+
+  /** Only what is still wanted: what was put off for long would lie there until its time. */
+  #tidy(): void {
+    this.#heap.length = 0;
+    for (const [key, at] of this.#wanted) this.#push({ at, key });
   }
 
   #push(item: Item): void {

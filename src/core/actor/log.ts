@@ -248,6 +248,8 @@ export class ActorLog {
 
   /** Waits until the entries up to `index` are durable; undefined when they are. */
   wait(index: number, level: Level): Promise<void> | undefined {
+    // Positions begin anew when the volume is opened again: what they say by then is of other entries.
+    if (this.#closed?.code === 'STORAGE_FAILED') return Promise.reject(this.#closed);
     // From the end: what is waited for is nearly always among the last commits.
     for (let i = this.#commits.length - 1; i >= 0; i--) {
       if (i === 0 || this.#commits[i - 1]!.last < index) {

@@ -17,6 +17,8 @@ import type { Partitions } from './partitions.ts';
 import type { Waiting } from './waiting.ts';
 import { isGone } from './waiting.ts';
 
+const encoder = new TextEncoder();
+
 interface FetchLimits {
   readonly max: number;
   readonly maxBytes: number;
@@ -85,17 +87,22 @@ export class Consuming {
     const first = this.#turn++ % partitions.length;
     const delivered: Promise<readonly LeasedBlock[]>[] = [];
     let { max, maxBytes } = limits;
-    for (let i = 0; i < partitions.length && max > 0 && (delivered.length === 0 || maxBytes > 0) && !gone(); i++) {
-      const partition = partitions[(first + i) % partitions.length]!;
-      const group = partition.group(id);
-      const leased = partition.lease({ group, consumer, max, maxBytes, leaseMs: limits.leaseMs ?? config.leaseMs });
-      const fetched = leased instanceof Promise ? await leased : leased;
-      if (fetched.blocks.length === 0) continue;
-      for (const block of fetched.blocks) {
-        max -= block.count;
-        maxBytes -= block.end - block.start;
+    try {
+      for (let i = 0; i < partitions.length && max > 0 && (delivered.length === 0 || maxBytes > 0) && !gone(); i++) {
+        const partition = partitions[(first + i) % partitions.length]!;
+        const group = partition.group(id);
+        const leased = partition.lease({ group, consumer, max, maxBytes, leaseMs: limits.leaseMs ?? config.leaseMs });
+        const fetched = leased instanceof Promise ? await leased : leased;
+        if (fetched.blocks.length === 0) continue;
+        for (const block of fetched.blocks) {
+          max -= block.count;
+          maxBytes -= block.end - block.start;
+        }
+        delivered.push(partition.deliver(group, fetched, gone));
       }
-      delivered.push(partition.deliver(group, fetched, gone));
+    } catch (error) {
+      // What other partitions have leased by now is given out all the same: nobody else would get it before the lease ends.
+      if (delivered.length === 0) throw error;
     }
     return (await Promise.all(delivered)).flat();
   }
@@ -122,8 +129,9 @@ export class Consuming {
     const { receiptsMax, leaseMsMin, leaseMsMax, delayMsMax, reasonBytesMax } = this.#limits;
     whole('receipts.length', input.receipts.length, 0, receiptsMax);
     const reason = input.reason ?? '';
-    if (reason.length > reasonBytesMax)
-      throw new WaysideError('INVALID_REQUEST', `The reason has ${reason.length} characters; ${reasonBytesMax} are allowed.`, {
+    const reasonBytes = encoder.encode(reason).length;
+    if (reasonBytes > reasonBytesMax)
+      throw new WaysideError('INVALID_REQUEST', `The reason has ${reasonBytes} bytes; ${reasonBytesMax} are allowed.`, {
         field: 'reason',
       });
     return {

@@ -18,6 +18,8 @@ export class Partitions {
   readonly #alarms: Alarms;
   readonly #openSleeper: (key: ActorKey) => void;
   readonly #exists: (station: Station) => boolean;
+  /** Why none is opened any more. */
+  #closed: WaysideError | undefined;
 
   /**
    * @param openSleeper opens a partition that is not open, and has something to do now
@@ -37,6 +39,8 @@ export class Partitions {
   }
 
   #of(station: Station, partition: number): Soon<Partition> {
+    // A second one of a partition that another life of the broker has open would write between its entries.
+    if (this.#closed !== undefined) throw this.#closed;
     const key = actorKey(station.namespace, station.id, partition);
     const found = this.#open.get(key);
     if (found === undefined) return this.#make(station, partition, key);
@@ -50,14 +54,16 @@ export class Partitions {
     return Promise.all(Array.from({ length: station.config.partitions }, (_, partition) => this.of(station, partition)));
   }
 
-  /** Removes the data of a partition, whether or not it is open. */
+  /** Removes the data of a partition, whether or not it is open, or can be. */
   async remove(station: Station, partition: number): Promise<void> {
     const key = actorKey(station.namespace, station.id, partition);
-    const { volume } = this.storageOf(station);
-    if (volume.info(key) === undefined && !this.#open.has(key)) return;
-    const opened = await this.#of(station, partition);
+    const { volume, gate } = this.storageOf(station);
+    const opened = await Promise.resolve(this.#open.get(key)).catch(() => undefined);
+    if (this.#closed !== undefined) throw this.#closed;
     this.#open.delete(key);
-    await opened.remove();
+    if (opened !== undefined) await opened.remove();
+    else if (volume.info(key) !== undefined) await gate.wait(volume.commit([{ do: 'remove', actor: key }]), 'synced');
+    this.#alarms.set(key, Infinity);
   }
 
   /** A partition that is not open will have something to do at `at`. */
@@ -93,6 +99,7 @@ export class Partitions {
   }
 
   close(error: WaysideError): void {
+    this.#closed ??= error;
     this.#alarms.stop();
     for (const partition of this.#open.values()) if (!(partition instanceof Promise)) partition.close(error);
   }
@@ -112,19 +119,20 @@ export class Partitions {
       hashSeed: random.u32(),
       alarm: (at) => this.#alarms.set(key, at),
     });
-    const opening = made.open().then(
-      () => {
+    const opening = made
+      .open()
+      .then(() => {
+        if (this.#closed !== undefined) throw this.#closed;
         if (this.#open.get(key) !== opening)
           throw new WaysideError('UNAVAILABLE', 'The partition was closed while it opened. Send the call again.', { retryAfterMs: 1000 });
         made.update(station);
         this.#open.set(key, made);
         return made;
-      },
-      (error: unknown) => {
+      })
+      .catch((error: unknown) => {
         if (this.#open.get(key) === opening) this.#open.delete(key);
         throw error;
-      },
-    );
+      });
     this.#open.set(key, opening);
     return opening;
   }

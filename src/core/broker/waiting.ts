@@ -45,6 +45,7 @@ export class Waiting {
 
     let over = false;
     let hinted = false;
+    let everHinted = false;
     let wakeUp: () => void = () => undefined;
     const end = () => {
       over = true;
@@ -61,6 +62,7 @@ export class Waiting {
         leave = park({
           wake: () => {
             hinted = true;
+            everHinted = true;
             wakeUp();
           },
         });
@@ -71,14 +73,15 @@ export class Waiting {
             wakeUp = resolve;
           });
         if (this.#closed !== undefined) throw this.#closed;
-        if (over && !hinted) return undefined;
+        if (over && (!hinted || isGone(signal))) return undefined;
       }
     } finally {
       leave();
       stopTimer();
       signal?.removeEventListener('abort', end);
       this.#ended.delete(end);
-      if (hinted) passOn();
+      // One hint may have stood for several partitions, and whoever is gone or failed has made nothing of it.
+      if (everHinted) passOn();
     }
   }
 

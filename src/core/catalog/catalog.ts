@@ -121,6 +121,7 @@ export class Catalog {
 
   /** @returns the command that tells the partitions; undefined when nothing changes */
   patchStation(station: Station, patch: StationInput, version: number | undefined): Command | undefined {
+    this.#checkThere(station);
     checkVersion(version, station.version);
     const config = patchedStation(station.config, patch, this.#context.limits);
     if (same(config, station.config)) return undefined;
@@ -128,11 +129,13 @@ export class Catalog {
   }
 
   removeStation(station: Station): Command {
+    this.#checkThere(station);
     return this.#command(draft(KIND.stationRemoved, { station: station.id }));
   }
 
   putGroup(station: Station, name: string, input: GroupInput): { group: CatalogGroup; command: Command | undefined } {
     const config = groupConfig(input, this.#context.limits);
+    this.#checkThere(station);
     const found = station.groups.get(name);
     if (found !== undefined) {
       if (!same(found.config, config))
@@ -147,6 +150,7 @@ export class Catalog {
   }
 
   makeGroup(station: Station, name: string, config: GroupConfig): Command {
+    this.#checkThere(station);
     const max = this.#context.limits.groupsPerStationMax;
     if (station.groups.size >= max)
       throw new WaysideError('LIMIT_EXCEEDED', `Station ${station.name} has ${max} groups, and no more are allowed.`);
@@ -154,6 +158,7 @@ export class Catalog {
   }
 
   patchGroup(station: Station, group: CatalogGroup, patch: GroupInput, version: number | undefined): Command | undefined {
+    this.#checkThere(station, group);
     checkVersion(version, group.version);
     const config = patchedGroup(group.config, patch, this.#context.limits);
     if (same(config, group.config)) return undefined;
@@ -161,20 +166,30 @@ export class Catalog {
   }
 
   removeGroup(station: Station, group: CatalogGroup): Command {
+    this.#checkThere(station, group);
     return this.#command(draft(KIND.catalogGroupRemoved, { station: station.id, id: group.id }));
   }
 
   purge(station: Station, partition: number | undefined, upTo: number | undefined): Command {
+    this.#checkThere(station);
     const place = upTo === undefined ? undefined : ({ kind: 'sequence', value: upTo } as const);
     return this.#command(draft(KIND.commanded, { station: station.id, verb: 'purge', partition, group: undefined, place }));
   }
 
   seek(station: Station, group: CatalogGroup, partition: number | undefined, to: Place): Command {
+    this.#checkThere(station, group);
     return this.#command(draft(KIND.commanded, { station: station.id, verb: 'seek', partition, group: group.id, place: packPlace(to) }));
   }
 
   visited(command: Command): void {
     this.#append(draft(KIND.visited, { command: command.index }));
+  }
+
+  /** Who asks has looked the station up in a turn before. */
+  #checkThere(station: Station, group?: CatalogGroup): void {
+    if (this.state.byId.get(station.id) !== station) throw new WaysideError('STATION_NOT_FOUND', `Station ${station.name} was removed.`);
+    if (group !== undefined && station.groups.get(group.name) !== group)
+      throw new WaysideError('GROUP_NOT_FOUND', `Group ${group.name} of station ${station.name} was removed.`);
   }
 
   #command(of: Draft): Command {

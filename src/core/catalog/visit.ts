@@ -22,9 +22,12 @@ export class Visits {
     this.#partitions = partitions;
   }
 
-  /** Carries on what was on its way when the broker stopped. */
-  async resume(): Promise<void> {
-    await Promise.all([...this.#catalog.state.commands.values()].map((command) => this.run(command)));
+  /**
+   * Carries on what was on its way when the broker stopped. What cannot be carried on now (a partition whose data is
+   * damaged, say) keeps nobody else from opening: it is tried again when somebody asks for the station.
+   */
+  async resume(failed: (error: unknown) => void): Promise<void> {
+    await Promise.all([...this.#catalog.state.commands.values()].map((command) => this.run(command).catch(failed)));
   }
 
   /** Resolves with the messages purged (0 for other commands) once every partition has done it, durably. */
@@ -40,12 +43,26 @@ export class Visits {
     return done;
   }
 
-  /** Until the station's partitions know everything that the catalog has told them; undefined when they do. */
+  /**
+   * Until the station's partitions know everything that the catalog has told them; undefined when they do. One that could
+   * not be told (its data could not be read just then, say) is told now.
+   */
   quiet(station: Station): Promise<unknown> | undefined {
-    return this.#queues.get(station.id);
+    let open: Command | undefined;
+    for (const command of this.#catalog.state.commands.values()) if (command.station.id === station.id) open = command;
+    return open === undefined ? this.#queues.get(station.id) : this.run(open);
   }
 
+  /** A partition passes over what is older than what it has done last: so what did not come through goes first. */
   async #visit(command: Command): Promise<number> {
+    let count = 0;
+    for (const each of [...this.#catalog.state.commands.values()]) {
+      if (each.station.id === command.station.id && each.index <= command.index) count = await this.#carry(each);
+    }
+    return count;
+  }
+
+  async #carry(command: Command): Promise<number> {
     // The station was removed while the command waited: its own command does the rest.
     if (!this.#catalog.state.commands.has(command.index)) return 0;
     const { station } = command;

@@ -59,7 +59,10 @@ export function fetch(log: ActorLog, stored: Stored, state: PartitionState, ask:
       const found = stored.take(sequence, Math.min(end - sequence, countLeft), bytesLeft);
       if (found instanceof Promise) {
         // What is at hand goes out now; with nothing at hand the step is done again once the bytes are there.
-        if (pieces.length > 0) return lease(log, state, ask, pieces);
+        if (pieces.length > 0) {
+          found.catch(() => undefined);
+          return lease(log, state, ask, pieces);
+        }
         const again = () => fetchAgain(log, stored, state, ask, limits);
         return found.then(again, (error: unknown) => {
           if (isTrimmed(error)) return again();

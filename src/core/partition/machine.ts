@@ -195,8 +195,9 @@ function applySought(state: PartitionState, { command, group, at }: Sought, entr
     const owed = found.runs.list.filter((run) => run.pinned);
     found.runs = new Runs(at);
     found.fence = { epoch: entry.epoch, index: entry.index };
-    // What was redriven is still owed, unless the group comes by it again anyway.
-    for (const run of owed) {
+    // What was redriven is still owed, unless the group comes by it again anyway. From the last: each goes below the others.
+    for (const run of owed.reverse()) {
+      state.lettersDirty = true;
       for (let sequence = run.end - 1; sequence >= run.from; sequence--) {
         if (sequence >= at && sequence >= state.first) state.unpin(sequence);
         else if (sequence < at)
@@ -330,12 +331,12 @@ function applyRedriven(state: PartitionState, { letters }: Redriven, entry: Appl
     const group = state.groups.get(letter.group);
     if (group === undefined) continue;
     group.dead--;
-    reopen(group, sequence, entry);
+    reopen(state, group, sequence, entry);
   }
 }
 
 /** The pin goes over from the letter to the run. Leases given out before count no more. */
-function reopen(group: Group, sequence: number, entry: Applied): void {
+function reopen(state: PartitionState, group: Group, sequence: number, entry: Applied): void {
   const run = {
     from: sequence,
     end: sequence + 1,
@@ -351,7 +352,12 @@ function reopen(group: Group, sequence: number, entry: Applied): void {
   } as const;
   if (sequence >= group.runs.next) reach(group, sequence + 1, sequence);
   if (sequence < group.runs.floor) group.runs.reopen(run);
-  else group.runs.change(sequence, sequence + 1, () => run);
+  else
+    group.runs.change(sequence, sequence + 1, (part) => {
+      // It died twice (the group was moved back between), and both letters are redriven: one pin is enough.
+      if (part.pinned) state.unpin(sequence);
+      return run;
+    });
   group.touched = entry.index;
   group.dirty = true;
 }

@@ -123,9 +123,9 @@ export class Partition {
   #flush(): void {
     const bytes = this.#sending.reduce((sum, { part }) => sum + part.view.recordsEnd, 0);
     if (!this.log.volume.hasRoom(bytes)) {
-      // Later parts queue behind, so that the order holds.
+      // Later parts queue behind, so that the order holds; there may be more of them by then than there is room for.
       this.log.volume.makeRoom(bytes).then(
-        () => this.#flushNow(),
+        () => this.#flush(),
         (error: unknown) => this.#refuseSending(error),
       );
       return;
@@ -137,9 +137,10 @@ export class Partition {
     const sending = this.#sending;
     this.#sending = [];
     this.#flushAsked = false;
+    if (sending.length === 0) return;
     try {
       const { log, state } = this;
-      if (this.#removed) throw new WaysideError('STATION_NOT_FOUND', 'The station was removed.');
+      if (this.#removed) throw stationRemoved();
       const { now } = log;
       const { drafts, results } = decideProduce(
         state,
@@ -269,6 +270,7 @@ export class Partition {
 
   /** @throws GROUP_NOT_FOUND it was removed meanwhile */
   group(id: number): Group {
+    if (this.#removed) throw stationRemoved();
     const group = this.state.groups.get(id);
     if (group === undefined) throw new WaysideError('GROUP_NOT_FOUND', 'The group was removed.');
     return group;
@@ -279,7 +281,8 @@ export class Partition {
     this.#fetchers.set(group, waiters.add(waiter));
     return () => {
       waiters.delete(waiter);
-      if (waiters.size === 0) this.#fetchers.delete(group);
+      // Those who parked since may be in another set.
+      if (waiters.size === 0 && this.#fetchers.get(group) === waiters) this.#fetchers.delete(group);
     };
   }
 
@@ -405,7 +408,7 @@ export class Partition {
     if (this.#removed) return;
     this.#removed = true;
     this.log.remove();
-    this.close(new WaysideError('STATION_NOT_FOUND', 'The station was removed.'));
+    this.close(stationRemoved());
     await this.log.wait(this.log.last, this.#level);
   }
 
@@ -491,8 +494,13 @@ export class Partition {
   }
 
   get #level(): Level {
-    return this.state.config?.durability === 'synced' ? 'synced' : 'written';
+    const durability = this.state.config?.durability;
+    return durability === 'buffered' || durability === 'memory' ? 'written' : 'synced';
   }
+}
+
+function stationRemoved(): WaysideError {
+  return new WaysideError('STATION_NOT_FOUND', 'The station was removed.');
 }
 
 function answerWhen(open: Promise<void> | undefined, { answer, refuse }: Sending, result: PartResult | WaysideError): void {

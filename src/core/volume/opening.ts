@@ -8,9 +8,9 @@
  */
 import { WaysideError } from '../errors.ts';
 import { isPlanted } from '../faults.ts';
-import type { File } from '../ports.ts';
+import type { ActorKey, File } from '../ports.ts';
 import type { Range } from './actors.ts';
-import { newRange } from './actors.ts';
+import { Actor, addRow, newRange } from './actors.ts';
 import { markCopied, recount } from './counting.ts';
 import { decodeNotes } from './footer.ts';
 import type { FileId, Place, RecordHeader, SegmentHeader, Trailer } from './format.ts';
@@ -295,16 +295,30 @@ async function adoptSegment(store: Store, segment: Segment, one: Found): Promise
   const bytes = await one.file.read(0, segment.end);
   if (one.size > segment.end && (await isFooterLost(one, segment))) store.ports.journal.warn(`${segment.name}: the footer is damaged and is built again.`);
   segment.table = new EntryTable();
+  const gone = new Map<ActorKey, Range>();
   const end = scanBlocks(one.name, bytes, segment.id, SEGMENT_HEADER_BYTES, segment.end, crc32c, (record, body, offset) => {
     if (record.type === RECORD_DIRECTORY) segment.base = offset + body.length;
-    if (record.type === RECORD_ENTRY) addFound(store, segment, record, offset);
+    if (record.type === RECORD_ENTRY) addFound(store, segment, gone, record, offset);
   });
   if (end !== segment.end) throw corruption(segment.name, end, segment.end, 'a block is damaged, and so is the footer that would step over it');
 }
 
-function addFound(store: Store, segment: Segment, record: RecordHeader, offset: number): void {
-  const actor = store.actors.byKey.get(keyOf(record));
-  if (actor) store.actors.entry(actor, segment, addEntry(segment, record, offset));
+/**
+ * @param gone ranges of actors that are removed by what comes later: the footer lists them all the same, since what comes
+ * later may still be lost in a crash
+ */
+function addFound(store: Store, segment: Segment, gone: Map<ActorKey, Range>, record: RecordHeader, offset: number): void {
+  const key = keyOf(record);
+  const row = addEntry(segment, record, offset);
+  const actor = store.actors.byKey.get(key);
+  if (actor) return store.actors.entry(actor, segment, row);
+  let range = gone.get(key);
+  if (!range) {
+    range = { ...newRange(new Actor(key), segment), rows: [] };
+    gone.set(key, range);
+    segment.begun.push(range);
+  }
+  addRow(range, segment.table!, row);
 }
 
 async function isFooterLost(one: Found, segment: Segment): Promise<boolean> {

@@ -210,19 +210,28 @@ export class Room {
   }
 
   get #claimed(): number {
-    return Math.max(0, this.#left(this.#store.active)) + Math.max(0, (this.#next?.filled ?? 0) - SEGMENT_HEADER_BYTES);
+    const { here, next } = this.#ahead();
+    return here + next;
   }
 
-  /** Filled bytes that the active segment may still take. */
-  #left(active: Segment): number {
-    if (!active.file) return 0;
-    return Math.min(active.filled, Math.max(this.#store.settings.segmentBytes - footerBytes(active), active.end)) - active.end;
+  /** Claimed bytes that commits may still take: in the active segment, and in the file prepared for the one after it. */
+  #ahead(): { here: number; next: number } {
+    const { active, settings } = this.#store;
+    const prepared = this.#next;
+    const filled = active.file ? active.filled : prepared?.number === active.number ? prepared.filled : 0;
+    // A segment that holds nothing yet takes a commit of any size.
+    const limit = isFresh(active) ? filled : settings.segmentBytes - footerBytes(active);
+    return {
+      here: Math.max(0, Math.min(filled, limit) - active.end),
+      next: prepared && prepared.number > active.number ? Math.max(0, prepared.filled - this.#directoryBytes()) : 0,
+    };
   }
 
   #fits(bytes: number, kept: number): boolean {
-    if (this.#claimed - bytes < kept) return false;
+    const { here, next } = this.#ahead();
+    if (here + next - bytes < kept) return false;
     // A commit is not torn apart: what does not fit here goes to the next segment, after its directory.
-    return bytes <= this.#left(this.#store.active) || bytes + this.#directoryBytes() <= (this.#next?.filled ?? 0);
+    return bytes <= here || (bytes <= next && !isFresh(this.#store.active));
   }
 
   #directoryBytes(): number {
@@ -302,8 +311,9 @@ export class Room {
     wanted = Math.max(wanted, settings.headroomBytes + settings.fillStepBytes + largest);
     const enough = this.#claimed >= wanted && (largest === 0 || this.#fits(largest, settings.headroomBytes));
     if (enough) return false;
-    if (active.file && Math.max(active.filled, active.end) < settings.segmentBytes) {
-      await this.#fill(active, settings.segmentBytes);
+    const end = isFresh(active) && largest > 0 ? Math.max(settings.segmentBytes, active.end + largest + settings.headroomBytes) : settings.segmentBytes;
+    if (active.file && Math.max(active.filled, active.end) < end) {
+      await this.#fill(active, end);
       return true;
     }
     if (!this.#next) {
@@ -367,6 +377,8 @@ export class Room {
     });
   }
 }
+
+const isFresh = (segment: Segment): boolean => segment.end <= segment.base;
 
 function full(bytes: number): WaysideError {
   return new WaysideError('STORAGE_FULL', `There is no room for ${bytes} more bytes. Delete or trim something, then send the call again.`);

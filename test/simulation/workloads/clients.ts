@@ -552,10 +552,10 @@ export class Clients {
   /** Letters known by name, with what they are of. */
   readonly #letters = new Map<string, { readonly slot: StationSlot; readonly track: Track | undefined }>();
 
-  /** Pages through all of them. @returns `GROUP partition.sequence` of each, or undefined when it was cut short */
-  async letters(slot: StationSlot, limit = this.#chance.pick([1, 3, 1000])): Promise<Set<string> | undefined> {
+  /** Pages through all of them. @returns `GROUP PARTITION.SEQUENCE` by id, or undefined when it was cut short */
+  async letters(slot: StationSlot, limit = this.#chance.pick([1, 3, 1000])): Promise<Map<string, string> | undefined> {
     const token = this.#token(slot);
-    const listed = new Set<string>();
+    const listed = new Map<string, string>();
     const must = [...(token.life === undefined ? [] : surelyRejected(slot))];
     const ids = new Set<string>();
     for (let after: string | undefined; ; ) {
@@ -571,13 +571,14 @@ export class Clients {
         const track = checkLetter(this.#stage.told, token.life, letter);
         if (track !== undefined) track.wasDead = true;
         this.#letters.set(letter.id, { slot, track });
-        listed.add(`${letter.group} ${letter.message.partition}.${letter.message.first}`);
+        listed.set(letter.id, `${letter.group} ${letter.message.partition}.${letter.message.first}`);
       }
       if (outcome.value.next === null) break;
       after = outcome.value.next;
     }
     if (!token.isSure()) return undefined;
     // Pages follow one another: what died before the first of them is on one of them.
+    const names = new Set(listed.values());
     for (const track of must) {
       const name = `${track.of.group.slot.name} ${track.of.log.partition}.${track.sequence}`;
       const isStill =
@@ -586,7 +587,7 @@ export class Clients {
         !track.letterGone &&
         !track.redriven &&
         track.rejected;
-      if (isStill && typeof slot.config.deadLetter?.maxAgeMs !== 'number' && !listed.has(name))
+      if (isStill && typeof slot.config.deadLetter?.maxAgeMs !== 'number' && !names.has(name))
         throw new Violation(`letters: ${name} of ${slot.name} was rejected, and is not among the dead letters`);
     }
     return listed;
