@@ -42,7 +42,19 @@ class Bench implements VolumeListener {
   commit(actor: ActorKey, body: Uint8Array, crc: number): number {
     const index = (this.#indexes.get(actor) ?? 0) + 1;
     this.#indexes.set(actor, index);
-    const write: Write = { do: 'append', actor, index, kind: 1, version: 1, first: index * 100, count: 100, time: index, data: true, body: [body], crc };
+    const write: Write = {
+      do: 'append',
+      actor,
+      index,
+      kind: 1,
+      version: 1,
+      first: index * 100,
+      count: 100,
+      time: index,
+      data: true,
+      body: [body],
+      crc,
+    };
     return this.volume.commit([write]);
   }
 
@@ -61,28 +73,52 @@ class Bench implements VolumeListener {
   }
 }
 
-/** As a producer does: so many batches, then until all are synced. Every batch is hashed, since somebody has to. */
-async function overVolume(bench: Bench, actors: readonly ActorKey[], body: Uint8Array, perSync: number, bytes: number): Promise<number> {
+interface Load {
+  /** Batches that a producer sends together. */
+  readonly together: number;
+  /** How many such groups are on their way at once: with more than one, copying and hashing go on while a sync runs. */
+  readonly groups: number;
+}
+
+interface Pace {
+  readonly mbPerSecond: number;
+  readonly syncs: number;
+}
+
+/** As producers do. Every batch is hashed, since somebody has to. */
+async function overVolume(bench: Bench, actors: readonly ActorKey[], body: Uint8Array, load: Load, bytes: number): Promise<Pace> {
   const start = performance.now();
+  const { syncs } = bench.volume.stats();
+  const sent: number[] = [];
   let next = 0;
   for (let done = 0; done < bytes; ) {
     let position = 0;
-    for (let batch = 0; batch < perSync; batch++, done += body.length) {
+    for (let batch = 0; batch < load.together; batch++, done += body.length) {
       if (!bench.volume.hasRoom(body.length)) await bench.volume.makeRoom(body.length);
       position = bench.commit(actors[next++ % actors.length]!, body, crc32c(body));
     }
-    await bench.synced(position);
+    bench.volume.sync(position);
+    sent.push(position);
+    // A turn for each group, as frames come in; otherwise groups would be one commit.
+    await new Promise((resolve) => setImmediate(resolve));
+    await bench.synced(sent.length < load.groups ? 0 : sent.shift()!);
   }
-  return bytes / MIB / ((performance.now() - start) / 1000);
+  await bench.synced(sent.at(-1) ?? 0);
+  return { mbPerSecond: bytes / MIB / ((performance.now() - start) / 1000), syncs: bench.volume.stats().syncs - syncs };
 }
 
-async function overFile(file: string, body: Uint8Array, perSync: number, bytes: number): Promise<number> {
+/** The same bytes with as many syncs. */
+async function overFile(file: string, body: Uint8Array, syncs: number, bytes: number): Promise<number> {
   const fd = fs.openSync(file, 'w');
   try {
     const start = performance.now();
+    let synced = 0;
     for (let done = 0; done < bytes; ) {
-      for (let batch = 0; batch < perSync; batch++, done += body.length) fs.writeSync(fd, body, 0, body.length, done);
+      fs.writeSync(fd, body, 0, body.length, done);
+      done += body.length;
+      if (done < ((synced + 1) * bytes) / syncs && done < bytes) continue;
       await fdatasync(fd);
+      synced++;
     }
     return bytes / MIB / ((performance.now() - start) / 1000);
   } finally {
@@ -101,28 +137,38 @@ async function throughput(folder: string, rounds: number): Promise<void> {
   const many = Array.from({ length: 1000 }, (_, at) => actorKey(1, 2, at));
   const bench = new Bench(join(folder, 'volume'));
   await bench.volume.open(bench);
-  console.log('| batches of 100 × 1 KiB a sync | bare loop MB/s | volume, growing | ratio | volume, recycled | ratio | 1,000 actors, recycled | of one |');
-  console.log('|---|---|---|---|---|---|---|---|');
-  for (const perSync of [1, 4, 16]) {
-    const bytes = perSync === 1 ? 48 * MIB : 96 * MIB;
+  console.log(
+    '| batches together × on their way | KiB a sync | bare loop MB/s | growing | ratio | recycled | ratio | 1,000 actors | of one |',
+  );
+  console.log('|---|---|---|---|---|---|---|---|---|');
+  for (const load of [1, 4, 16].flatMap((together) => [1, 2].map((groups) => ({ together, groups })))) {
+    const bytes = load.together === 1 ? 32 * MIB : 64 * MIB;
     const figures: Record<'bare' | 'growing' | 'recycled' | 'many', number[]> = { bare: [], growing: [], recycled: [], many: [] };
+    let syncs = 0;
     for (let round = 0; round < rounds; round++) {
       // A new volume has no file to use again: each of its files is filled with zeros first.
-      const fresh = new Bench(join(folder, `fresh-${perSync}-${round}`));
+      const place = join(folder, `fresh-${round}`);
+      const fresh = new Bench(place);
       await fresh.volume.open(fresh);
-      figures.bare.push(await overFile(join(folder, 'bare'), body, perSync, bytes));
-      figures.growing.push(await overVolume(fresh, one, body, perSync, bytes));
-      figures.recycled.push(await overVolume(bench, one, body, perSync, bytes));
-      figures.many.push(await overVolume(bench, many, body, perSync, bytes));
+      const growing = await overVolume(fresh, one, body, load, bytes);
+      figures.growing.push(growing.mbPerSecond);
+      figures.bare.push(await overFile(join(folder, 'bare'), body, growing.syncs, bytes));
+      figures.recycled.push((await overVolume(bench, one, body, load, bytes)).mbPerSecond);
+      figures.many.push((await overVolume(bench, many, body, load, bytes)).mbPerSecond);
+      syncs += growing.syncs;
       for (const actor of [...one, ...many]) bench.trim(actor);
       await bench.synced(bench.volume.commit([]));
       await fresh.volume.close();
-      fs.rmSync(join(folder, `fresh-${perSync}-${round}`), { recursive: true });
+      fs.rmSync(place, { recursive: true });
     }
-    const ratio = (upper: readonly number[], lower: readonly number[]): string => range(upper.map((value, at) => value / lower[at]!), 2);
+    const ratio = (upper: readonly number[], lower: readonly number[]): string =>
+      range(
+        upper.map((value, at) => value / lower[at]!),
+        2,
+      );
     const { bare, growing, recycled, many: thousand } = figures;
     console.log(
-      `| ${perSync} | ${range(bare)} | ${range(growing)} | ${ratio(growing, bare)} | ${range(recycled)} | ${ratio(recycled, bare)} | ${range(thousand)} | ${ratio(thousand, recycled)} |`,
+      `| ${load.together} × ${load.groups} | ${((bytes * rounds) / syncs / 1024).toFixed(0)} | ${range(bare)} | ${range(growing)} | ${ratio(growing, bare)} | ${range(recycled)} | ${ratio(recycled, bare)} | ${range(thousand)} | ${ratio(thousand, recycled)} |`,
     );
   }
   await bench.volume.close();
@@ -134,7 +180,7 @@ async function opening(folder: string, gib: number): Promise<void> {
   const actors = Array.from({ length: 10_000 }, (_, at) => actorKey(1, at + 1, 0));
   const before = new Bench(place);
   await before.volume.open(before);
-  await overVolume(before, actors, body, 16, gib * 1024 * MIB);
+  await overVolume(before, actors, body, { together: 16, groups: 2 }, gib * 1024 * MIB);
   await before.volume.close();
   for (let round = 0; round < 3; round++) {
     const heap = process.memoryUsage();
@@ -144,7 +190,9 @@ async function opening(folder: string, gib: number): Promise<void> {
     const ms = performance.now() - start;
     const grown = process.memoryUsage().heapUsed - heap.heapUsed;
     const { diskBytes, segments, actors: count } = bench.volume.stats();
-    console.log(`Opening ${(diskBytes / MIB / 1024).toFixed(2)} GiB, ${segments} segments, ${count} actors: ${ms.toFixed(0)} ms, heap ${(grown / MIB).toFixed(0)} MiB more.`);
+    console.log(
+      `Opening ${(diskBytes / MIB / 1024).toFixed(2)} GiB, ${segments} segments, ${count} actors: ${ms.toFixed(0)} ms, heap ${(grown / MIB).toFixed(0)} MiB more.`,
+    );
     await bench.volume.close();
   }
 }
@@ -152,7 +200,9 @@ async function opening(folder: string, gib: number): Promise<void> {
 const rounds = Number(process.argv[2] ?? 5);
 const folder = fs.mkdtempSync(join(process.argv[3] ?? tmpdir(), 'wayside-bench-'));
 try {
-  console.log(`Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? '?'}. Median [least–most] of ${rounds} alternating rounds.\n`);
+  console.log(
+    `Node ${process.version}, ${cpus().length} × ${cpus()[0]?.model ?? '?'}. Median [least–most] of ${rounds} alternating rounds.\n`,
+  );
   await throughput(folder, rounds);
   await opening(folder, 2);
 } finally {

@@ -18,7 +18,6 @@ export const DEFAULT_LIMITS = {
   idBytesMax: 1024,
   /** Longest body of a control call, in bytes. */
   controlBytesMax: 256 * 1024,
-  nameLengthMax: 128,
   waitMsMax: 30_000,
   leaseMsMin: 1_000,
   leaseMsMax: 12 * 60 * 60 * 1000,
@@ -69,6 +68,7 @@ export function makeLimits(changes: Partial<Limits> = {}): Limits {
     ['messageBytesMax', 'batchBytesMax'],
     ['leaseMsMin', 'leaseMsDefault'],
     ['leaseMsDefault', 'leaseMsMax'],
+    ['maxDeliveriesDefault', 'maxDeliveriesMax'],
     ['dedupWindowMsDefault', 'dedupWindowMsMax'],
     ['listLimitDefault', 'listLimitMax'],
     ['fetchCountDefault', 'fetchCountMax'],

@@ -6,9 +6,11 @@
  */
 import { afterEach } from 'vitest';
 import { MemoryVolume } from '../../src/adapters/memory/volume.ts';
-import { BatchBuilder, type NewMessage } from '../../src/core/batch/build.ts';
+import type { NewMessage } from '../../src/core/batch/build.ts';
+import { BatchBuilder } from '../../src/core/batch/build.ts';
 import { RecordCursor } from '../../src/core/batch/walk.ts';
-import { type Block, type Broker, openBroker, type ProduceInput, type ProduceResult, type StationInput } from '../../src/core/broker.ts';
+import type { Block, Broker, ProduceInput, ProduceResult, StationInput } from '../../src/core/broker.ts';
+import { openBroker } from '../../src/core/broker.ts';
 import type { Code } from '../../src/core/errors.ts';
 import { WaysideError } from '../../src/core/errors.ts';
 import type { Limits } from '../../src/core/limits.ts';
@@ -17,11 +19,16 @@ import { LogVolume } from '../../src/core/volume/log.ts';
 import type { LogSettings } from '../../src/core/volume/settings.ts';
 import { Disk } from '../simulation/faults/disk.ts';
 import { SimFiles } from '../simulation/faults/files.ts';
-import { type Process, World } from '../simulation/world.ts';
+import type { Process } from '../simulation/world.ts';
+import { World } from '../simulation/world.ts';
 
 export const NS = 'default';
 
 const ends: (() => void)[] = [];
+const strays = new Set<unknown[]>();
+process.on('unhandledRejection', (error) => {
+  for (const stray of strays) stray.push(error);
+});
 afterEach(() => {
   for (const end of ends.splice(0)) end();
 });
@@ -43,9 +50,12 @@ export class Bench {
   readonly stray: unknown[] = [];
   process!: Process;
   files!: SimFiles;
+  /** Where the stations are. */
   volume!: Volume;
   memory!: MemoryVolume;
   broker!: Broker;
+  /** Has its way with the volume before a broker opens on it. */
+  damage: (volume: Volume) => void = () => undefined;
   readonly #setup: Setup;
   #disk = new Disk();
   #lives = 0;
@@ -53,9 +63,8 @@ export class Bench {
   constructor(setup: Setup = {}) {
     this.#setup = setup;
     ends.push(this.world.drive((error) => this.stray.push(error)));
-    const heard = (error: unknown): void => void this.stray.push(error);
-    process.on('unhandledRejection', heard);
-    ends.push(() => process.off('unhandledRejection', heard));
+    strays.add(this.stray);
+    ends.push(() => strays.delete(this.stray));
   }
 
   /** @param wallOffset ms by which the wall clock is off in this life */
@@ -82,6 +91,7 @@ export class Bench {
           })
         : new MemoryVolume(life);
     this.memory = new MemoryVolume(life);
+    this.damage(this.volume);
     this.broker = await openBroker({
       volume: this.volume,
       memory: this.memory,
@@ -91,6 +101,8 @@ export class Bench {
       journal: life,
       limits: this.#setup.limits ?? {},
     });
+    // A volume in memory promises `memory`, and stations of that durability are kept in the other one.
+    if (this.#setup.on !== 'disk') this.volume = this.memory;
     return this.broker;
   }
 

@@ -1,4 +1,4 @@
-/** A few kills, with a seed of the day: another one each run finds more. A failure names it. Many are in `npm run soak`. */
+/** A few kills, with another seed each run, which finds more. A failure names it. Many are in `npm run soak`. */
 import { expect, test } from 'vitest';
 import { runKills } from './kills.ts';
 import { StationLedger, Violation } from './ledger.ts';
@@ -10,7 +10,16 @@ test('killed again and again under load: nothing answered is lost, doubled, skip
   expect(report.messages).toBe(report.produced);
 });
 
-/** The canary: a ledger that lets everything pass would make the test above worthless. */
+/** The canaries: a test that lets everything pass would be worth nothing. */
+test.each(['forget-an-id', 'forget-an-ack', 'answer-before-the-gate'])(
+  'with the bug "%s" in the broker it fails',
+  { timeout: 120_000 },
+  async (plant) => {
+    // Which promise is seen to be broken first is chance; that it is one of a station's is not.
+    await expect(runKills({ kills: 12, seed: 1, loadMsMax: 500, plant })).rejects.toThrow(/: (synced|buffered)\b/);
+  },
+);
+
 test('the ledger refuses what must not be', () => {
   const station = new StationLedger('s', 1, ['g']);
   const message = { id: 'i', key: undefined, text: 'a' };

@@ -7,9 +7,10 @@
  * Holds at the end: everything is stored once, and no group has skipped one. What SIGKILL cannot show is a missing sync:
  * that is the simulator's (test/simulation).
  */
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '../conformance/client.ts';
-import type { BrokerProcess } from '../node/_process.ts';
+import type { BrokerProcess, StartOptions } from '../node/_process.ts';
 import { NotStarted, startBroker, temporaryFolder } from '../node/_process.ts';
 import { StationLedger, Violation } from './ledger.ts';
 import type { Tally } from './load.ts';
@@ -23,6 +24,8 @@ export interface KillOptions {
   /** How long the load runs before a kill, at most. */
   readonly loadMsMax?: number;
   readonly say?: (text: string) => void;
+  /** A bug (core/faults.ts) to put into the broker; then a violation is what is hoped for. */
+  readonly plant?: string;
 }
 
 export interface KillReport extends Tally {
@@ -39,10 +42,12 @@ export interface KillReport extends Tally {
 const DRAIN_MS_MAX = 120_000;
 
 /** @throws Violation names the seed; the data folder is kept then */
-export async function runKills({ kills, seed, loadMsMax = 1_500, say = () => undefined }: KillOptions): Promise<KillReport> {
+export async function runKills({ kills, seed, loadMsMax = 1_500, say = () => undefined, plant }: KillOptions): Promise<KillReport> {
   const startedAt = performance.now();
   const chance = new Chance(seed);
   const folder = temporaryFolder();
+  const bug = plant === undefined ? {} : { main: join(import.meta.dirname, '_planted.ts'), env: { PLANT: plant } };
+  const options: StartOptions = { data: folder.path, ...bug };
   const stations = [new StationLedger('synced', 3, ['a', 'b']), new StationLedger('buffered', 2, ['a', 'b'])];
   const load = new Load(stations, chance.whole(1, 2 ** 31));
   let killedWhileStarting = 0;
@@ -52,11 +57,11 @@ export async function runKills({ kills, seed, loadMsMax = 1_500, say = () => und
     for (let kill = 1; kill <= kills; kill++) {
       if (kill > 1 && chance.is(0.25)) {
         killedWhileStarting += 1;
-        await killStarting(folder.path, chance.whole(0, 500));
+        await killStarting(options, chance.whole(0, 500));
         say(`${kill} of ${kills}: SIGKILL while it started`);
         continue;
       }
-      broker = await startBroker({ data: folder.path });
+      broker = await startBroker(options);
       if (kill === 1) await makeStations(broker.base, stations);
       const stored = await verifyAll(broker.base, stations);
       const ms = chance.whole(50, loadMsMax);
@@ -66,7 +71,7 @@ export async function runKills({ kills, seed, loadMsMax = 1_500, say = () => und
       await loadUntilEnded(broker, load, ms, how);
       say(`${kill} of ${kills}: ${how} after ${ms} ms of load; ${stored} messages were there at the start`);
     }
-    broker = await startBroker({ data: folder.path });
+    broker = await startBroker(options);
     await verifyAll(broker.base, stations);
     await load.settlePending(broker.base);
     await load.drain(broker.base, AbortSignal.timeout(DRAIN_MS_MAX));
@@ -77,6 +82,7 @@ export async function runKills({ kills, seed, loadMsMax = 1_500, say = () => und
     return { seed, kills, killedWhileStarting, orderlyEnds, messages, ...load.tally, ms: performance.now() - startedAt };
   } catch (error) {
     await broker?.kill();
+    if (plant !== undefined) folder.remove();
     throw new Violation(`seed ${seed}, data kept in ${folder.path}: ${(error as Error).message}`, { cause: error });
   }
 }
@@ -119,9 +125,9 @@ async function loadUntilEnded(broker: BrokerProcess, load: Load, ms: number, how
   await running;
 }
 
-async function killStarting(data: string, afterMs: number): Promise<void> {
+async function killStarting(options: StartOptions, afterMs: number): Promise<void> {
   try {
-    const broker = await startBroker({ data, spawned: (child) => void setTimeout(() => child.kill('SIGKILL'), afterMs) });
+    const broker = await startBroker({ ...options, spawned: (child) => void setTimeout(() => child.kill('SIGKILL'), afterMs) });
     await broker.kill();
   } catch (error) {
     if (!(error instanceof NotStarted) || error.end.signal !== 'SIGKILL') throw error;

@@ -150,6 +150,8 @@ interface Life {
   closing: boolean;
   /** What it holds is known, and `#history` is of its own commits. */
   ready: boolean;
+  /** Share of reads that give a wrong bit once the volume is open. */
+  readonly flippedRead: number;
   /** Bytes at rest are wrong: CORRUPTION is an answer. */
   readonly flipped: boolean;
   /** Actors that the volume asks to settle. */
@@ -286,6 +288,7 @@ class Campaign implements VolumeListener {
       ended: false,
       closing: false,
       ready: false,
+      flippedRead: odds.flippedRead,
       flipped: end === 'flipped',
       asked: new Set(),
     };
@@ -384,7 +387,7 @@ class Campaign implements VolumeListener {
       this.#written = 0;
       this.#floor = 0;
       life.ready = true;
-      life.files.odds.flippedRead = this.#profile.odds.flippedRead;
+      life.files.odds.flippedRead = life.flippedRead;
       return true;
     }
     throw new Violation(`${wrong} (${candidates[0]?.count} ${of})`);

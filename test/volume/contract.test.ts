@@ -9,8 +9,8 @@ import { nodeClock, nodeRandom, nodeTimers } from '../../src/adapters/node/timer
 import type { Files } from '../../src/core/ports.ts';
 import type { LogSettings } from '../../src/core/volume/log.ts';
 import { LogVolume } from '../../src/core/volume/log.ts';
-import { runChecks, volumeChecks } from '../contract/volume.ts';
 import type { VolumeFactory } from '../contract/volume.ts';
+import { runChecks, volumeChecks } from '../contract/volume.ts';
 import { failingFiles, quiet } from './_log.ts';
 
 const timers = nodeTimers();
@@ -46,7 +46,14 @@ const subjects: VolumeFactory[] = [
     place: async () => ({ volume: () => new MemoryVolume(timers) }),
   },
   inFolder('a folder', { segmentBytes: 1024 * 1024, settleMs: 100 }),
-  inFolder('a folder of small segments without a cache', { segmentBytes: 64 * 1024, chunkBytes: 16 * 1024, tailBytes: 1, tableBytes: 1, openFiles: 2, settleMs: 100 }),
+  inFolder('a folder of small segments without a cache', {
+    segmentBytes: 64 * 1024,
+    chunkBytes: 16 * 1024,
+    tailBytes: 1,
+    tableBytes: 1,
+    openFiles: 2,
+    settleMs: 100,
+  }),
 ];
 
 for (const subject of subjects) {

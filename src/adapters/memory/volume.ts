@@ -6,17 +6,7 @@
  * Elsewhere: durability (core/volume).
  */
 import { WaysideError } from '../../core/errors.ts';
-import type {
-  ActorInfo,
-  ActorKey,
-  EntryHead,
-  StoredEntry,
-  Timers,
-  Volume,
-  VolumeListener,
-  VolumeStats,
-  Write,
-} from '../../core/ports.ts';
+import type { ActorInfo, ActorKey, EntryHead, StoredEntry, Timers, Volume, VolumeListener, VolumeStats, Write } from '../../core/ports.ts';
 import { checkWrites, crc32c } from '../../core/ports.ts';
 
 /** As in a file, so that figures compare. */
@@ -90,7 +80,10 @@ export class MemoryVolume implements Volume {
   async makeRoom(bytes: number): Promise<void> {
     this.#check();
     if (!this.hasRoom(bytes)) {
-      throw new WaysideError('STORAGE_FULL', `There is no room for ${bytes} more bytes in memory. Delete or trim something, then send the call again.`);
+      throw new WaysideError(
+        'STORAGE_FULL',
+        `There is no room for ${bytes} more bytes in memory. Delete or trim something, then send the call again.`,
+      );
     }
   }
 
@@ -171,7 +164,10 @@ export class MemoryVolume implements Volume {
   }
 
   #apply(write: Write): void {
-    if (write.do === 'remove') return this.#remove(write.actor);
+    if (write.do === 'remove') {
+      this.#remove(write.actor);
+      return;
+    }
     const actor = this.#actor(write.actor);
     switch (write.do) {
       case 'append': {

@@ -17,7 +17,6 @@ const LOCK_NAME = 'lock';
 
 const fdatasync = promisify(fs.fdatasync);
 const ftruncate = promisify(fs.ftruncate);
-const close = promisify(fs.close);
 
 export function nodeFiles(folder: string): Files {
   let lock: number | undefined;
@@ -145,7 +144,10 @@ function translated(name: string, error: unknown): Error {
 }
 
 function inUse(folder: string): WaysideError {
-  return new WaysideError('UNAVAILABLE', `The data folder ${path.basename(folder)} is in use by another process. Stop that one, or give this one a folder of its own.`);
+  return new WaysideError(
+    'UNAVAILABLE',
+    `The data folder ${path.basename(folder)} is in use by another process. Stop that one, or give this one a folder of its own.`,
+  );
 }
 
 /**

@@ -55,13 +55,15 @@ export async function startHost({
   const random = nodeRandom();
   const timers = nodeTimers();
   const clock = nodeClock;
-  const volume = new LogVolume({ files: nodeFiles(data), clock, timers, random, journal });
-  const broker = await openBroker({ volume, memory: new MemoryVolume(timers), clock, timers, random, journal, limits: limits ?? {} });
+  const table = makeLimits(limits);
+  const { syncWithinMs, pendingBytesMax } = table;
+  const volume = new LogVolume({ files: nodeFiles(data), clock, timers, random, journal, settings: { syncWithinMs, pendingBytesMax } });
+  const broker = await openBroker({ volume, memory: new MemoryVolume(timers), clock, timers, random, journal, limits: table });
   const gateway = createGateway(broker, {
     token,
     runtime: runtimeOf(process.versions),
     version: about.version,
-    limits: makeLimits(limits),
+    limits: table,
     corsOrigins,
     clock,
     random,

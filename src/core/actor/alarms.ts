@@ -49,6 +49,11 @@ export class Alarms {
     this.#arm();
   }
 
+  /** Items held, wanted or not. */
+  get size(): number {
+    return this.#heap.length;
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#wanted.clear();

@@ -98,7 +98,10 @@ export class Consuming {
           max -= block.count;
           maxBytes -= block.end - block.start;
         }
-        delivered.push(partition.deliver(group, fetched, gone));
+        const giving = partition.deliver(group, fetched, gone);
+        // It may fail while another partition is still asked, when nobody awaits it yet.
+        giving.catch(() => undefined);
+        delivered.push(giving);
       }
     } catch (error) {
       // What other partitions have leased by now is given out all the same: nobody else would get it before the lease ends.

@@ -41,10 +41,19 @@ export class Letters {
       }
       if (found.length > limit) break;
     }
-    const page = found.slice(0, limit);
-    const items = await Promise.all(page.map(({ partition, letter }) => partition.describeLetter(letter)));
-    const last = page.at(-1);
-    return { items: items.filter((item) => item !== undefined), next: found.length > limit && last ? formatLetter(last.partition.state.partition, last.letter) : null };
+    const items: DeadLetter[] = [];
+    let last: Found | undefined;
+    let bytes = 0;
+    // One after another: a page holds at most as many bytes as a fetch, or one letter.
+    for (const each of found.slice(0, limit)) {
+      if (bytes >= this.#limits.fetchBytesMax) break;
+      last = each;
+      const item = await each.partition.describeLetter(each.letter);
+      if (item === undefined) continue;
+      items.push(item);
+      bytes += item.message.end - item.message.start;
+    }
+    return { items, next: last && last !== found.at(-1) ? formatLetter(last.partition.state.partition, last.letter) : null };
   }
 
   async get(station: Station, id: string): Promise<DeadLetter> {
@@ -85,6 +94,7 @@ export class Letters {
       const partition = await this.#partitions.of(station, name.partition);
       const letter = partition.letter(name);
       if (letter !== undefined) return { partition, letter };
+      await partition.durable();
     }
     return notFound();
   }

@@ -133,6 +133,8 @@ export class Partitions {
         if (this.#open.get(key) === opening) this.#open.delete(key);
         throw error;
       });
+    // Whoever asked may have been refused meanwhile.
+    opening.catch(() => undefined);
     this.#open.set(key, opening);
     return opening;
   }

@@ -45,10 +45,10 @@ export class Producing {
       for (;;) {
         try {
           const station = find();
-          return await this.#send(station instanceof Promise ? await station : station, batch, input);
+          return await this.#send(find, station instanceof Promise ? await station : station, batch, input);
         } catch (error) {
           // The station was changed between looking it up and storing: look again.
-          if (!(error instanceof WaysideError) || error.code !== 'STALE_CONFIG') throw error;
+          if (!isStale(error)) throw error;
         }
       }
     } finally {
@@ -56,7 +56,7 @@ export class Producing {
     }
   }
 
-  #send(station: Station, batch: Uint8Array, input: ProduceInput): Promise<ProduceResult> {
+  #send(find: () => Soon<Station>, station: Station, batch: Uint8Array, input: ProduceInput): Promise<ProduceResult> {
     const view = check(batch, station, input, this.#limits);
     const { partitions } = station.config;
     checkPlace(partitions, input);
@@ -65,7 +65,7 @@ export class Producing {
     const route = routeOf(view, partitions, () => this.#turn++ % partitions);
     const [first] = route;
     if (first === undefined || route.every((partition) => partition === first)) return this.#whole(station, first ?? 0, view, input);
-    return this.#split(station, view, route, input);
+    return this.#split(find, station, view, route, input);
   }
 
   async #whole(station: Station, partition: number, view: BatchView, input: ProduceInput): Promise<ProduceResult> {
@@ -85,7 +85,13 @@ export class Producing {
     };
   }
 
-  async #split(station: Station, view: BatchView, route: Uint16Array, input: ProduceInput): Promise<ProduceResult> {
+  async #split(
+    find: () => Soon<Station>,
+    station: Station,
+    view: BatchView,
+    route: Uint16Array,
+    input: ProduceInput,
+  ): Promise<ProduceResult> {
     if (input.atomic === true)
       throw new WaysideError(
         'INVALID_REQUEST',
@@ -95,14 +101,37 @@ export class Producing {
     const shares = shareOut(view, route);
     const results = await Promise.all(
       [...shares].map(async ([partition, { builder, places }]) => {
-        const share = checkBatch(builder.finish(), limitsOf(station, this.#limits), trustedCrc);
-        const opened = await this.#partitions.of(station, partition);
-        const result = await opened.produce({ view: share, input, version: station.version });
+        const result = await this.#share(find, station, partition, builder.finish(), input);
         return { partition, places, result };
       }),
     );
     return gather(view.count, results, route, station);
   }
+
+  /** Tried again by itself where the station was changed meanwhile: other shares may be stored by then. */
+  async #share(
+    find: () => Soon<Station>,
+    station: Station,
+    partition: number,
+    batch: Uint8Array,
+    input: ProduceInput,
+  ): Promise<PartResult> {
+    for (let current = station; ; ) {
+      try {
+        const view = checkBatch(batch, limitsOf(current, this.#limits), trustedCrc);
+        const opened = await this.#partitions.of(current, partition);
+        return await opened.produce({ view, input, version: current.version });
+      } catch (error) {
+        if (!isStale(error)) throw error;
+        current = await find();
+        if (current.id !== station.id) throw new WaysideError('STATION_NOT_FOUND', `Station ${station.name} was removed.`);
+      }
+    }
+  }
+}
+
+function isStale(error: unknown): boolean {
+  return error instanceof WaysideError && error.code === 'STALE_CONFIG';
 }
 
 /** The checks of a batch, with the station's own limit of a message. @throws INVALID_RECORDS · BATCH_TOO_LARGE */

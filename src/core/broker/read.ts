@@ -29,10 +29,13 @@ export class Reading {
     const partitions = await this.#asked(station, input);
     const cursor = await this.#begin(station, input, partitions);
     const start = formatCursor(cursor);
+    let { next } = cursor;
     const look = async () => {
       if ((await find()) !== station) throw new WaysideError('STATION_NOT_FOUND', 'The station was removed.');
-      const { blocks, next } = await collect(partitions, cursor.next, limits.count, limits.bytes);
-      return blocks.length === 0 ? undefined : { blocks, next };
+      const read = await collect(partitions, cursor.next, limits.count, limits.bytes);
+      // Also where there is nothing to give: what was trimmed is passed.
+      next = read.next;
+      return read.blocks.length === 0 ? undefined : read.blocks;
     };
     const park = (waiter: { wake(): void }) => {
       const leaves = partitions.map((partition) => partition.addReader(waiter));
@@ -40,10 +43,9 @@ export class Reading {
         for (const leave of leaves) leave();
       };
     };
-    const found = await this.#waiting.for({ waitMs: limits.waitMs, signal: input.signal, park, look, passOn: () => undefined });
-    const next = found?.next ?? cursor.next;
+    const blocks = await this.#waiting.for({ waitMs: limits.waitMs, signal: input.signal, park, look, passOn: () => undefined });
     return {
-      blocks: found?.blocks ?? [],
+      blocks: blocks ?? [],
       start,
       cursor: formatCursor({ ...cursor, next }),
       end: partitions.every(({ state }, i) => next[i]! >= state.next),

@@ -61,6 +61,8 @@ function judge(state: PartitionState, group: Group, receipt: Receipt, verb: Sett
     return expired('The message was given out again since. Stop working on it: another consumer may have it.');
   if (order > 0 && receipt.epoch >= epoch)
     return new WaysideError('INVALID_RECEIPT', 'The receipt is of a lease that was never given out.');
+  if (order > 0 && state.epochOf(receipt.sequence) > receipt.epoch)
+    return new WaysideError('INVALID_RECEIPT', 'The message that the receipt is of was lost in a crash; another one has its sequence now.');
   return 'counts';
 }
 

@@ -22,6 +22,8 @@ class Slice {
   until: number;
   count = 0;
   dirty = true;
+  /** There is a section of it. */
+  saved = false;
   #ids = new Uint8Array(256);
   #idEnds = new Uint32Array(16);
   #sequences = new Float64Array(16);
@@ -148,6 +150,8 @@ export class Dedup {
   }
 
   add(source: Uint8Array, start: number, end: number, sequence: number, time: number, windowMs: number): void {
+    // Without a window nothing is found again.
+    if (windowMs === 0) return;
     let newest = this.#slices[this.#slices.length - 1];
     if (newest === undefined || time >= newest.since + windowMs / SLICES_PER_WINDOW || newest.count >= SLICE_COUNT_MAX) {
       newest = new Slice((newest?.name ?? 0) + 1, time);
@@ -161,7 +165,7 @@ export class Dedup {
   drop(now: number, windowMs: number): void {
     let gone = 0;
     while (gone < this.#slices.length - 1 && this.#slices[gone]!.until <= now - windowMs) gone++;
-    for (const slice of this.#slices.splice(0, gone)) this.#dropped.push(sectionName(slice.name));
+    for (const slice of this.#slices.splice(0, gone)) if (slice.saved) this.#dropped.push(sectionName(slice.name));
   }
 
   /** What changed since the last call: sections to write, and (null) to remove. */
@@ -172,6 +176,7 @@ export class Dedup {
       if (!slice.dirty) continue;
       changed.push([sectionName(slice.name), slice.encode()]);
       slice.dirty = false;
+      slice.saved = true;
     }
     return changed;
   }
@@ -182,6 +187,7 @@ export class Dedup {
     const slice = new Slice(name, since);
     for (const { id, sequence, age } of items) slice.add(id, 0, id.length, xxh32(id, this.#seed), sequence, since + age);
     slice.dirty = false;
+    slice.saved = true;
     this.#slices.push(slice);
     this.#slices.sort((a, b) => a.name - b.name);
   }

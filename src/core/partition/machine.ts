@@ -36,7 +36,7 @@ const APPLY = new Map<number, Apply>([
   [KIND.produced.id, applyProduced],
   [KIND.carried.id, applyCarried],
   [KIND.configured.id, (state, entry) => applyConfigured(state, entry.value as Configured)],
-  [KIND.trimmed.id, (state, entry) => applyTrimmed(state, entry.value as Trimmed)],
+  [KIND.trimmed.id, (state, entry) => applyTrimmed(state, entry.value as Trimmed, entry)],
   [KIND.groupMade.id, (state, entry) => applyGroupMade(state, entry.value as GroupMade, entry)],
   [KIND.groupChanged.id, (state, entry) => applyGroupChanged(state, entry.value as GroupChanged, entry)],
   [KIND.groupRemoved.id, (state, entry) => applyGroupRemoved(state, entry.value as GroupRemoved)],
@@ -102,6 +102,7 @@ function applyProduced(state: PartitionState, entry: Applied): void {
   state.next = entry.first + entry.count;
   state.bytes += end - HEADER_BYTES;
   state.produced = entry.index;
+  if (state.eras.at(-1)?.epoch !== entry.epoch) state.eras.push({ epoch: entry.epoch, first: entry.first });
 }
 
 function noteIds(state: PartitionState, body: Uint8Array, end: number, first: number, time: number): void {
@@ -134,13 +135,16 @@ function applyConfigured(state: PartitionState, { command, version, secret, conf
   state.config = config;
 }
 
-function applyTrimmed(state: PartitionState, { command, first, bytes, oldest }: Trimmed): void {
+function applyTrimmed(state: PartitionState, { command, first, bytes, oldest }: Trimmed, { index }: Applied): void {
   state.command = Math.max(state.command, command);
   state.first = first;
   state.bytes = bytes;
   state.oldest = oldest;
+  while (state.eras.length > 1 && state.eras[1]!.first <= first) state.eras.shift();
   for (const group of state.groups.values()) {
-    if (group.runs.floor < first) trimGroup(group, first);
+    if (group.runs.floor >= first) continue;
+    trimGroup(group, first);
+    group.touched = index;
   }
 }
 
@@ -200,8 +204,11 @@ function applySought(state: PartitionState, { command, group, at }: Sought, entr
       state.lettersDirty = true;
       for (let sequence = run.end - 1; sequence >= run.from; sequence--) {
         if (sequence >= at && sequence >= state.first) state.unpin(sequence);
-        else if (sequence < at)
-          found.runs.reopen({ ...run, from: sequence, end: sequence + 1, state: RETURNED, at: 0, rests: entry.index });
+        // The delivery that the move cuts off does not count: it may have been the last.
+        else if (sequence < at) {
+          const deliveries = run.state === LEASED ? Math.max(0, run.deliveries - 1) : run.deliveries;
+          found.runs.reopen({ ...run, from: sequence, end: sequence + 1, state: RETURNED, deliveries, at: 0, rests: entry.index });
+        }
       }
     }
   });
@@ -335,7 +342,7 @@ function applyRedriven(state: PartitionState, { letters }: Redriven, entry: Appl
   }
 }
 
-/** The pin goes over from the letter to the run. Leases given out before count no more. */
+/** The pin goes over from the letter to the run. Leases given out before it died count no more. */
 function reopen(state: PartitionState, group: Group, sequence: number, entry: Applied): void {
   const run = {
     from: sequence,
@@ -356,7 +363,8 @@ function reopen(state: PartitionState, group: Group, sequence: number, entry: Ap
     group.runs.change(sequence, sequence + 1, (part) => {
       // It died twice (the group was moved back between), and both letters are redriven: one pin is enough.
       if (part.pinned) state.unpin(sequence);
-      return run;
+      // The group came by it again since, and somebody has it: their lease stands.
+      return part.state === LEASED ? { ...part, pinned: true } : run;
     });
   group.touched = entry.index;
   group.dirty = true;

@@ -21,6 +21,7 @@ const coreLayout = struct({
   bytes: number,
   oldest: number,
   produced: number,
+  eras: list(struct({ epoch: number, first: number })),
 });
 
 const runLayout = struct({

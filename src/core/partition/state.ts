@@ -42,6 +42,12 @@ export interface Pin {
   carried: number;
 }
 
+/** The messages from `first` on were produced in this epoch of the volume. */
+export interface Era {
+  readonly epoch: number;
+  readonly first: number;
+}
+
 export class PartitionState {
   readonly partition: number;
   /** Undefined until the first entry. */
@@ -59,6 +65,8 @@ export class PartitionState {
   trimmedBytes = 0;
   /** Index of the last entry that produced. */
   produced = 0;
+  /** Of the messages that are there, oldest first. */
+  readonly eras: Era[] = [];
   readonly groups = new Map<number, Group>();
   /** By sequence, then the index of the entry in which it died: `${sequence}.${died}`. */
   readonly letters = new Map<string, Letter>();
@@ -75,6 +83,13 @@ export class PartitionState {
   get settings(): StationConfig {
     if (this.config === undefined) throw new TypeError('A partition is asked before it is configured.');
     return this.config;
+  }
+
+  /** In which epoch a message was produced. A sequence whose message a crash took is given to another one later. */
+  epochOf(sequence: number): number {
+    let epoch = 0;
+    for (const era of this.eras) if (era.first <= sequence) epoch = era.epoch;
+    return epoch;
   }
 
   pin(sequence: number): void {

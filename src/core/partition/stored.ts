@@ -40,11 +40,15 @@ export class Stored {
    * @throws MESSAGE_TRIMMED it went while its bytes were read · CORRUPTION · what the log was closed with
    */
   take(sequence: number, count: number, bytesMax: number): Soon<Found> {
+    const carried = this.#carried(sequence);
     try {
       const found = this.#take(sequence, count, bytesMax);
       if (!(found instanceof Promise)) return found;
       return found.catch((error: unknown) => {
-        throw this.#reason(sequence, error);
+        const reason = this.#reason(sequence, error);
+        // It was copied forward while its bytes were read: they are there.
+        if (reason === error && this.#carried(sequence) !== carried) return this.take(sequence, count, bytesMax);
+        throw reason;
       });
     } catch (error) {
       throw this.#reason(sequence, error);
@@ -59,9 +63,14 @@ export class Stored {
   }
 
   #take(sequence: number, count: number, bytesMax: number): Soon<Found> {
-    const carried = this.#state.pins.get(sequence)?.carried ?? 0;
+    const carried = this.#carried(sequence);
     if (carried !== 0) return soon(this.#entry(carried), (entry) => this.#carriedBlock(entry, sequence));
     return soon(this.#holding(sequence), (entry) => ({ index: entry.index, block: this.#cut(entry, sequence, count, bytesMax) }));
+  }
+
+  /** Index of the entry that holds a copy of it; 0 where it lies as it was produced. */
+  #carried(sequence: number): number {
+    return this.#state.pins.get(sequence)?.carried ?? 0;
   }
 
   /** The entry that holds a message which was not carried. */

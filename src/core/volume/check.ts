@@ -25,7 +25,8 @@ export function checkWrites(writes: readonly Write[], lastOf: (actor: ActorKey) 
     switch (write.do) {
       case 'append': {
         const expected = next?.get(write.actor) ?? (last ?? 0) + 1;
-        if (write.index !== expected) throw new TypeError(`Write ${nth}: actor ${write.actor} appends index ${write.index}; ${expected} is next.`);
+        if (write.index !== expected)
+          throw new TypeError(`Write ${nth}: actor ${write.actor} appends index ${write.index}; ${expected} is next.`);
         next?.set(write.actor, expected + 1);
         inRange(nth, 'kind', write.kind, 255, 1);
         inRange(nth, 'version', write.version, 255);
@@ -35,7 +36,8 @@ export function checkWrites(writes: readonly Write[], lastOf: (actor: ActorKey) 
         break;
       }
       case 'section':
-        if (!SECTION_NAME.test(write.name)) throw new TypeError(`Write ${nth}: "${write.name}" is no section name (1–64 of a-z 0-9 : . -).`);
+        if (!SECTION_NAME.test(write.name))
+          throw new TypeError(`Write ${nth}: "${write.name}" is no section name (1–64 of a-z 0-9 : . -).`);
         inRange(nth, 'asOf', write.asOf, Number.MAX_SAFE_INTEGER);
         break;
       case 'trim':

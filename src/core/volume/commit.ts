@@ -9,6 +9,7 @@ import { isPlanted } from '../faults.ts';
 import type { Write } from '../ports.ts';
 import type { Actor, Range } from './actors.ts';
 import { checkWrites } from './check.ts';
+import type { RecordHeader } from './format.ts';
 import {
   BLOCK_HEADER_BYTES,
   decodeRecordHeader,
@@ -28,7 +29,6 @@ import {
   recordBytes,
   sectionName,
 } from './format.ts';
-import type { RecordHeader } from './format.ts';
 import { replay } from './replay.ts';
 import type { Store } from './store.ts';
 import type { Block, Slot, Writer } from './writer.ts';
@@ -68,7 +68,19 @@ export function commitLeftovers(store: Store, writer: Writer, leftovers: readonl
     putRecord(slot, at, offset, actor, { ...record, flags: record.flags | FLAG_COPIED }, [body]);
     if (record.type === RECORD_ENTRY) {
       const { index, kind, version, epoch, first, count, time, crc } = record;
-      const row = slot.segment.table!.add(offset, index, kind, version, epoch, first, count, time, (record.flags & FLAG_DATA) !== 0, crc, body.length);
+      const row = slot.segment.table!.add(
+        offset,
+        index,
+        kind,
+        version,
+        epoch,
+        first,
+        count,
+        time,
+        (record.flags & FLAG_DATA) !== 0,
+        crc,
+        body.length,
+      );
       store.actors.entry(actor, slot.segment, row);
       if (range) store.actors.moved(range, (record.flags & FLAG_DATA) !== 0, recordBytes(body.length));
     } else {
@@ -84,10 +96,17 @@ export function commitLeftovers(store: Store, writer: Writer, leftovers: readonl
 }
 
 /** Segments that are gone: nothing in them lives, and their files may be removed once this is synced. */
-export function commitDrops(store: Store, writer: Writer, numbers: readonly number[]): number {
+export function commitDrops(writer: Writer, numbers: readonly number[]): number {
   const slot = writer.reserve(numbers.length * RECORD_HEADER_BYTES);
   numbers.forEach((number, nth) => {
-    putRecord(slot, slot.at + nth * RECORD_HEADER_BYTES, slot.offset + nth * RECORD_HEADER_BYTES, undefined, { ...EMPTY, type: RECORD_DROP, count: number }, NO_PARTS);
+    putRecord(
+      slot,
+      slot.at + nth * RECORD_HEADER_BYTES,
+      slot.offset + nth * RECORD_HEADER_BYTES,
+      undefined,
+      { ...EMPTY, type: RECORD_DROP, count: number },
+      NO_PARTS,
+    );
   });
   return writer.commit(false);
 }
@@ -172,7 +191,14 @@ function put(store: Store, slot: Slot, at: number, offset: number, write: Write)
       const { index, kind, version, first, count, time } = write;
       const crc = write.crc ?? crcOf(store, write.body);
       const flags = write.data ? FLAG_DATA : 0;
-      putRecord(slot, at, offset, actor, { ...EMPTY, type: RECORD_ENTRY, kind, version, flags, bodyBytes, crc, epoch, index, first, count, time }, write.body);
+      putRecord(
+        slot,
+        at,
+        offset,
+        actor,
+        { ...EMPTY, type: RECORD_ENTRY, kind, version, flags, bodyBytes, crc, epoch, index, first, count, time },
+        write.body,
+      );
       actors.entry(actor, segment, segment.table!.add(offset, index, kind, version, epoch, first, count, time, write.data, crc, bodyBytes));
       return recordBytes(bodyBytes);
     }
@@ -183,7 +209,23 @@ function put(store: Store, slot: Slot, at: number, offset: number, write: Write)
       const crc = crcOf(store, body);
       const flags = write.body ? 0 : FLAG_NONE;
       const bodyBytes = name.length + bytes;
-      putRecord(slot, at, offset, actor, { ...EMPTY, type: RECORD_SECTION, kind: name.length, flags, bodyBytes, crc, epoch, index: isPlanted('section-asof-off-by-one') ? asOf + 1 : asOf }, body);
+      putRecord(
+        slot,
+        at,
+        offset,
+        actor,
+        {
+          ...EMPTY,
+          type: RECORD_SECTION,
+          kind: name.length,
+          flags,
+          bodyBytes,
+          crc,
+          epoch,
+          index: isPlanted('section-asof-off-by-one') ? asOf + 1 : asOf,
+        },
+        body,
+      );
       actors.section(actor, name, write.body ? { actor, name, asOf, bytes, crc, segment, offset } : undefined);
       return recordBytes(bodyBytes);
     }
@@ -192,7 +234,14 @@ function put(store: Store, slot: Slot, at: number, offset: number, write: Write)
       actors.trim(actor, write.data, write.state);
       return RECORD_HEADER_BYTES;
     case 'due':
-      putRecord(slot, at, offset, actor, { ...EMPTY, type: RECORD_DUE, epoch, flags: write.at === null ? FLAG_NONE : 0, time: write.at ?? 0 }, NO_PARTS);
+      putRecord(
+        slot,
+        at,
+        offset,
+        actor,
+        { ...EMPTY, type: RECORD_DUE, epoch, flags: write.at === null ? FLAG_NONE : 0, time: write.at ?? 0 },
+        NO_PARTS,
+      );
       actor.due = write.at;
       return RECORD_HEADER_BYTES;
     case 'remove':
@@ -203,7 +252,14 @@ function put(store: Store, slot: Slot, at: number, offset: number, write: Write)
 }
 
 /** Lays one record down at its place. @param actor whose it is; the record's own otherwise */
-export function putRecord(slot: Slot, at: number, offset: number, actor: Actor | undefined, record: RecordHeader, body: readonly Uint8Array[]): void {
+export function putRecord(
+  slot: Slot,
+  at: number,
+  offset: number,
+  actor: Actor | undefined,
+  record: RecordHeader,
+  body: readonly Uint8Array[],
+): void {
   const { bytes, view } = slot.chunk;
   let to = at + RECORD_HEADER_BYTES;
   for (const part of body) {

@@ -6,10 +6,22 @@
  * Elsewhere: when it is written (sealing.ts), reading a table (tables.ts).
  */
 import type { Crc32c } from '../crc32c.ts';
-import { actorKey } from '../ports.ts';
 import type { ActorKey } from '../ports.ts';
+import { actorKey } from '../ports.ts';
 import type { Range } from './actors.ts';
-import { BLOCK_FOOTER, BLOCK_HEADER_BYTES, encodeBlockHeader, encodeTrailer, getU48, getWhole, pad8, setU48, setWhole, TRAILER_BYTES, viewOf } from './format.ts';
+import {
+  BLOCK_FOOTER,
+  BLOCK_HEADER_BYTES,
+  encodeBlockHeader,
+  encodeTrailer,
+  getU48,
+  getWhole,
+  pad8,
+  setU48,
+  setWhole,
+  TRAILER_BYTES,
+  viewOf,
+} from './format.ts';
 import type { Segment } from './segment.ts';
 import type { EntryTable } from './table.ts';
 import { packRows } from './table.ts';
@@ -30,6 +42,7 @@ export interface RangeNote {
 }
 
 const NOTE_BYTES = 68;
+const RANGES_A_STEP = 256;
 
 export interface Footer {
   readonly bytes: Uint8Array;
@@ -37,15 +50,21 @@ export interface Footer {
   readonly notes: readonly RangeNote[];
 }
 
-/** @param ranges all that were begun in the segment, dead ones too */
-export function buildFooter(segment: Segment, epoch: number, table: EntryTable, ranges: readonly Range[], crc32c: Crc32c): Footer {
+/** Yields when it has worked for a while. @param ranges all that were begun in the segment, dead ones too */
+export function* buildFooter(
+  segment: Segment,
+  epoch: number,
+  table: EntryTable,
+  ranges: readonly Range[],
+  crc32c: Crc32c,
+): Generator<void, Footer> {
   const { id, seed, base, end } = segment;
   const notes: RangeNote[] = [];
   const tables: Uint8Array[] = [];
   let at = end + BLOCK_HEADER_BYTES;
   for (const range of ranges) {
     const rows = range.rows ?? [];
-    const packed = packRows({ table, rows, count: rows.length });
+    const packed = yield* packRows({ table, rows, count: rows.length });
     let dataBytes = 0;
     let stateBytes = 0;
     for (const row of rows) {
@@ -53,9 +72,22 @@ export function buildFooter(segment: Segment, epoch: number, table: EntryTable, 
       else stateBytes += table.bytes(row);
     }
     const { first, last, count, sequence, time } = range;
-    notes.push({ key: range.actor.key, first, last, count, dataBytes, stateBytes, sequence, time, at, bytes: packed.length, crc: crc32c(packed) });
+    notes.push({
+      key: range.actor.key,
+      first,
+      last,
+      count,
+      dataBytes,
+      stateBytes,
+      sequence,
+      time,
+      at,
+      bytes: packed.length,
+      crc: crc32c(packed),
+    });
     tables.push(packed);
     at += packed.length;
+    if (tables.length % RANGES_A_STEP === 0) yield;
   }
   const listAt = pad8(at);
   const listBytes = notes.length * NOTE_BYTES;
@@ -69,7 +101,13 @@ export function buildFooter(segment: Segment, epoch: number, table: EntryTable, 
     encodeNote(view, listAt - end + nth * NOTE_BYTES, note, ranges[nth]!);
   });
   const listCrc = crc32c(bytes, listAt - end, listAt - end + listBytes);
-  encodeBlockHeader(view, bytes, 0, end, seed, { id, type: BLOCK_FOOTER, length: total - BLOCK_HEADER_BYTES, epoch, known: { segment: 0, offset: 0 } });
+  encodeBlockHeader(view, bytes, 0, end, seed, {
+    id,
+    type: BLOCK_FOOTER,
+    length: total - BLOCK_HEADER_BYTES,
+    epoch,
+    known: { segment: 0, offset: 0 },
+  });
   bytes.set(encodeTrailer({ id, base, end, listAt, listBytes, listCrc }, end + total), total - TRAILER_BYTES);
   return { bytes, notes };
 }

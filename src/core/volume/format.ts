@@ -157,7 +157,13 @@ export function encodeBlockHeader(view: DataView, bytes: Uint8Array, at: number,
 }
 
 /** @param id where it is known, blocks of another file are refused; `newer` as for segments */
-export function decodeBlockHeader(view: DataView, bytes: Uint8Array, at: number, offset: number, id?: FileId): BlockHeader | 'newer' | undefined {
+export function decodeBlockHeader(
+  view: DataView,
+  bytes: Uint8Array,
+  at: number,
+  offset: number,
+  id?: FileId,
+): BlockHeader | 'newer' | undefined {
   if (at + BLOCK_HEADER_BYTES > bytes.length || view.getUint32(at, true) !== BLOCK_MAGIC) return undefined;
   const found = { a: view.getUint32(at + 16, true), b: view.getUint32(at + 20, true) };
   if (id && (id.a !== found.a || id.b !== found.b)) return undefined;
@@ -193,7 +199,14 @@ export interface RecordHeader {
   readonly time: number;
 }
 
-export function encodeRecordHeader(view: DataView, bytes: Uint8Array, at: number, offset: number, seed: number, record: RecordHeader): void {
+export function encodeRecordHeader(
+  view: DataView,
+  bytes: Uint8Array,
+  at: number,
+  offset: number,
+  seed: number,
+  record: RecordHeader,
+): void {
   view.setUint8(at + 4, record.type);
   view.setUint8(at + 5, record.kind);
   view.setUint8(at + 6, record.version);
@@ -213,7 +226,13 @@ export function encodeRecordHeader(view: DataView, bytes: Uint8Array, at: number
 }
 
 /** @returns undefined where the header is damaged or belongs elsewhere, `newer` where its type or flags are unknown */
-export function decodeRecordHeader(view: DataView, bytes: Uint8Array, at: number, offset: number, seed: number): RecordHeader | 'newer' | undefined {
+export function decodeRecordHeader(
+  view: DataView,
+  bytes: Uint8Array,
+  at: number,
+  offset: number,
+  seed: number,
+): RecordHeader | 'newer' | undefined {
   if (at + RECORD_HEADER_BYTES > bytes.length) return undefined;
   if (view.getUint32(at, true) !== crc32c(bytes, at + 4, at + RECORD_HEADER_BYTES, place(seed, offset))) return undefined;
   const type = view.getUint8(at + 4);

@@ -110,7 +110,7 @@ export class LogVolume implements Volume {
   }
 
   sync(position: number): void {
-    if (this.#failure || this.#closing) return;
+    if (this.#failure || this.#closing !== undefined) return;
     this.#running?.writer.sync(position);
   }
 
@@ -153,7 +153,7 @@ export class LogVolume implements Volume {
 
   async reopen(): Promise<void> {
     if (!this.#failure) throw new TypeError('The volume has not failed.');
-    if (this.#closing) throw closed();
+    if (this.#closing !== undefined) throw closed();
     const before = this.#running;
     if (before) {
       this.#remember(before);

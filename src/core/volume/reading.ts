@@ -9,8 +9,8 @@
 import { isPlanted } from '../faults.ts';
 import type { ActorKey, EntryHead, Soon, StoredEntry } from '../ports.ts';
 import type { Actor, Range, Section } from './actors.ts';
-import { decodeRecordHeader, RECORD_ENTRY, RECORD_HEADER_BYTES, RECORD_SECTION, recordBytes, viewOf } from './format.ts';
 import type { RecordHeader } from './format.ts';
+import { decodeRecordHeader, RECORD_ENTRY, RECORD_HEADER_BYTES, RECORD_SECTION, recordBytes, viewOf } from './format.ts';
 import type { Segment } from './segment.ts';
 import type { Store } from './store.ts';
 import { corruption, Dropped } from './store.ts';
@@ -91,7 +91,8 @@ export class Reading {
     const record = this.#record(segment, offset, found, 0);
     const body = found.subarray(RECORD_HEADER_BYTES, bytes);
     const matches = record?.type === RECORD_SECTION && record.crc === section.crc && body.length === record.bodyBytes;
-    if (!matches || this.#store.ports.crc32c(body) !== section.crc) throw this.#damaged(segment, offset, bytes, `the section ${section.name} is damaged`);
+    if (!matches || this.#store.ports.crc32c(body) !== section.crc)
+      throw this.#damaged(segment, offset, bytes, `the section ${section.name} is damaged`);
     return { record, body };
   }
 
@@ -223,7 +224,8 @@ export class Reading {
     const record = this.#record(segment, offset, bytes, offset - from);
     const at = offset - from + RECORD_HEADER_BYTES;
     const body = bytes.subarray(at, at + head.bodyBytes);
-    const matches = record?.type === RECORD_ENTRY && record.index === head.index && record.crc === head.crc && body.length === head.bodyBytes;
+    const matches =
+      record?.type === RECORD_ENTRY && record.index === head.index && record.crc === head.crc && body.length === head.bodyBytes;
     if (!matches || (this.#store.ports.crc32c(body) !== head.crc && !isPlanted('forget-body-crc-check'))) {
       throw this.#damaged(segment, offset, recordBytes(head.bodyBytes), `entry ${head.index} is damaged`);
     }

@@ -11,9 +11,9 @@ import { isPlanted } from '../faults.ts';
 import type { VolumeListener } from '../ports.ts';
 import { DiskFullError } from '../ports.ts';
 import type { Range, Section } from './actors.ts';
-import { copiesOf, isIn, recount } from './counting.ts';
-import { commitDrops, commitLeftovers } from './commit.ts';
 import type { Leftover } from './commit.ts';
+import { commitDrops, commitLeftovers } from './commit.ts';
+import { copiesOf, isIn, recount } from './counting.ts';
 import { FLAG_DATA, RECORD_ENTRY } from './format.ts';
 import type { Reading } from './reading.ts';
 import type { Room } from './room.ts';
@@ -262,7 +262,10 @@ export class Reclaim {
       this.#going += segment.filled;
     }
     // Still on disk until its record is synced: a directory that is written meanwhile need not know it any more.
-    commitDrops(store, writer, dead.map((segment) => segment.number));
+    commitDrops(
+      writer,
+      dead.map((segment) => segment.number),
+    );
     if (!isPlanted('drop-segment-before-copy-synced')) await writer.settled();
     const { files } = store.ports;
     for (const segment of dead) {
@@ -302,7 +305,8 @@ interface Living {
   readonly row: number;
 }
 
-const isFull = (error: unknown): boolean => error instanceof DiskFullError || (error instanceof WaysideError && (error.code === 'STORAGE_FULL' || error.code === 'SHUTTING_DOWN'));
+const isFull = (error: unknown): boolean =>
+  error instanceof DiskFullError || (error instanceof WaysideError && (error.code === 'STORAGE_FULL' || error.code === 'SHUTTING_DOWN'));
 
 const bytesOf = ({ rows, row }: Living): number => rows.table.bytes(row);
 

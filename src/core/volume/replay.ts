@@ -5,9 +5,10 @@
  * Elsewhere: commits that come in (commit.ts), which segments are read (opening.ts).
  */
 import { isPlanted } from '../faults.ts';
-import { actorKey } from '../ports.ts';
 import type { ActorKey } from '../ports.ts';
+import { actorKey } from '../ports.ts';
 import { decodeDirectory } from './directory.ts';
+import type { RecordHeader } from './format.ts';
 import {
   FLAG_COPIED,
   FLAG_DATA,
@@ -22,7 +23,6 @@ import {
   recordBytes,
   sectionName,
 } from './format.ts';
-import type { RecordHeader } from './format.ts';
 import { Segment } from './segment.ts';
 import type { Store } from './store.ts';
 import { corruption } from './store.ts';
@@ -44,17 +44,23 @@ export function replay(store: Store, segment: Segment, record: RecordHeader, bod
       const actor = actors.get(keyOf(record));
       const name = sectionName(record, body);
       const gone = (record.flags & FLAG_NONE) !== 0;
-      actors.section(actor, name, gone ? undefined : { actor, name, asOf: record.index, bytes: body.length - name.length, crc: record.crc, segment, offset });
+      actors.section(
+        actor,
+        name,
+        gone ? undefined : { actor, name, asOf: record.index, bytes: body.length - name.length, crc: record.crc, segment, offset },
+      );
       return;
     }
     case RECORD_TRIM:
-      return actors.trim(actors.get(keyOf(record)), record.index, record.first);
+      actors.trim(actors.get(keyOf(record)), record.index, record.first);
+      return;
     case RECORD_DUE:
       actors.get(keyOf(record)).due = (record.flags & FLAG_NONE) !== 0 ? null : record.time;
       return;
     case RECORD_REMOVE:
       if (isPlanted('removed-actor-comes-back')) return;
-      return actors.remove(actors.get(keyOf(record)));
+      actors.remove(actors.get(keyOf(record)));
+      return;
     case RECORD_DROP: {
       const dropped = store.segments.get(record.count);
       if (!dropped) return;
@@ -64,7 +70,8 @@ export function replay(store: Store, segment: Segment, record: RecordHeader, bod
       return;
     }
     case RECORD_DIRECTORY:
-      return applyDirectory(store, body, unfit);
+      applyDirectory(store, body, unfit);
+      return;
   }
 }
 

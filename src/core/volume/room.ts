@@ -9,8 +9,8 @@
  */
 import { WaysideError } from '../errors.ts';
 import { isPlanted } from '../faults.ts';
-import { DiskFullError } from '../ports.ts';
 import type { File } from '../ports.ts';
+import { DiskFullError } from '../ports.ts';
 import { BLOCK_HEADER_BYTES, RECORD_HEADER_BYTES, SEGMENT_HEADER_BYTES } from './format.ts';
 import type { Segment } from './segment.ts';
 import { segmentName, spareName } from './segment.ts';
@@ -114,9 +114,9 @@ export class Room {
 
   /** A write found no space, which the claim should have prevented: tried again when there is some. */
   foundFull(): void {
-    if (this.#store.draining) return this.#store.fail(new DiskFullError('The disk is full.'));
     this.#full = true;
-    this.#later();
+    if (this.#store.draining) this.#store.fail(new DiskFullError('The disk is full.'));
+    else this.#later();
   }
 
   /** Bytes of files that are no segment's yet. */
@@ -133,7 +133,13 @@ export class Room {
   /** Takes the file of a dropped segment for later, or says that it is not needed. */
   async keep(segment: Segment): Promise<boolean> {
     const { settings, ports } = this.#store;
-    if (this.#spares.length > 0 || segment.readers > 0 || segment.filled < settings.segmentBytes / 2 || segment.filled > settings.segmentBytes * 1.25) return false;
+    if (
+      this.#spares.length > 0 ||
+      segment.readers > 0 ||
+      segment.filled < settings.segmentBytes / 2 ||
+      segment.filled > settings.segmentBytes * 1.25
+    )
+      return false;
     const name = spareName(++this.#spareCount);
     await segment.file?.close();
     segment.file = undefined;
@@ -311,7 +317,10 @@ export class Room {
     wanted = Math.max(wanted, settings.headroomBytes + settings.fillStepBytes + largest);
     const enough = this.#claimed >= wanted && (largest === 0 || this.#fits(largest, settings.headroomBytes));
     if (enough) return false;
-    const end = isFresh(active) && largest > 0 ? Math.max(settings.segmentBytes, active.end + largest + settings.headroomBytes) : settings.segmentBytes;
+    const end =
+      isFresh(active) && largest > 0
+        ? Math.max(settings.segmentBytes, active.end + largest + settings.headroomBytes)
+        : settings.segmentBytes;
     if (active.file && Math.max(active.filled, active.end) < end) {
       await this.#fill(active, end);
       return true;

@@ -9,8 +9,8 @@ import type { VolumeListener } from '../ports.ts';
 import { DiskFullError } from '../ports.ts';
 import { commitAgain, commitDirectory } from './commit.ts';
 import { encodeDirectory } from './directory.ts';
-import { isAbove } from './format.ts';
 import type { Place } from './format.ts';
+import { isAbove } from './format.ts';
 import { openLog } from './opening.ts';
 import { Reading } from './reading.ts';
 import { Reclaim } from './reclaim.ts';
@@ -38,7 +38,13 @@ export class Running {
    * @param trusted as for `openLog`
    * @param blocks written by the life before, not synced: appended again
    */
-  static async start(ports: Ports, settings: LogSettings, listener: VolumeListener, trusted: Place | undefined, blocks: readonly Block[]): Promise<Running> {
+  static async start(
+    ports: Ports,
+    settings: LogSettings,
+    listener: VolumeListener,
+    trusted: Place | undefined,
+    blocks: readonly Block[],
+  ): Promise<Running> {
     const store = new Store(ports, settings);
     const tables = new Tables(store);
     try {
@@ -59,14 +65,24 @@ export class Running {
     this.reading = new Reading(store, tables);
     this.writer = new Writer(store, end, {
       directory: (into) => {
-        const segments = [...store.segments.values()].filter((segment) => segment !== into).map(({ number, id, end }) => ({ number, id, end }));
+        const segments = [...store.segments.values()]
+          .filter((segment) => segment !== into)
+          .map(({ number, id, end }) => ({ number, id, end }));
         commitDirectory(store, this.writer, encodeDirectory(segments, store.actors));
       },
       progressed: () => this.#progressed(),
       needsFile: (full) => (full ? this.room.foundFull() : this.room.wake()),
     });
     this.room = new Room(store, this.writer, () => this.#reclaim.now());
-    this.#reclaim = new Reclaim({ store, writer: this.writer, reading: this.reading, tables, room: this.room, listener, diskBytes: () => this.diskBytes });
+    this.#reclaim = new Reclaim({
+      store,
+      writer: this.writer,
+      reading: this.reading,
+      tables,
+      room: this.room,
+      listener,
+      diskBytes: () => this.diskBytes,
+    });
   }
 
   get diskBytes(): number {
@@ -149,7 +165,8 @@ export class Running {
     if (this.#sealing || this.store.failure || this.store.closing) return;
     const { segment: number, offset } = this.writer.known;
     const next = [...this.store.segments.values()].find(
-      (segment) => segment.table && segment !== this.store.active && !isAbove({ segment: segment.number, offset: segment.end }, number, offset),
+      (segment) =>
+        segment.table && segment !== this.store.active && !isAbove({ segment: segment.number, offset: segment.end }, number, offset),
     );
     if (!next) return;
     this.#sealing = seal(this.store, next).then(

@@ -65,7 +65,15 @@ export function scanBlocks(
   }
 }
 
-function checkedRecords(name: string, view: DataView, bytes: Uint8Array, start: number, end: number, seed: number, crc32c: Crc32c): RecordHeader[] | undefined {
+function checkedRecords(
+  name: string,
+  view: DataView,
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  seed: number,
+  crc32c: Crc32c,
+): RecordHeader[] | undefined {
   const records: RecordHeader[] = [];
   let at = start;
   while (at < end) {
@@ -105,5 +113,8 @@ export function findEvidence(bytes: Uint8Array, from: number, bad: Place, id?: F
 }
 
 export function newer(name: string): WaysideError {
-  return new WaysideError('UNAVAILABLE', `${name} was written by a newer version of Wayside. Open it with that version or a later one; nothing was changed.`);
+  return new WaysideError(
+    'UNAVAILABLE',
+    `${name} was written by a newer version of Wayside. Open it with that version or a later one; nothing was changed.`,
+  );
 }

@@ -13,7 +13,11 @@ import type { Store } from './store.ts';
 export async function seal(store: Store, segment: Segment): Promise<void> {
   const { table, begun, file, end } = segment;
   if (!table || !file || segment.sealed) return;
-  const footer = buildFooter(segment, store.epoch, table, begun, store.ports.crc32c);
+  const building = buildFooter(segment, store.epoch, table, begun, store.ports.crc32c);
+  let built = building.next();
+  for (; !built.done; built = building.next()) await new Promise<void>((resolve) => store.ports.timers.endOfTurn(resolve));
+  if (store.failure) return;
+  const footer = built.value;
   await file.writeAhead(end, footer.bytes);
   await file.truncate(end + footer.bytes.length);
   await file.sync();

@@ -123,13 +123,20 @@ export class Dropped extends Error {}
 
 export function storageFailed(cause: unknown): WaysideError {
   const what = cause instanceof Error ? cause.message : String(cause);
-  return new WaysideError('STORAGE_FAILED', `The storage has failed (${what}); what was not confirmed may be lost. Send the call again with the same id.`);
+  return new WaysideError(
+    'STORAGE_FAILED',
+    `The storage has failed (${what}); what was not confirmed may be lost. Send the call again with the same id.`,
+  );
 }
 
 export function corruption(file: string, from: number, to: number, what: string): WaysideError {
-  return new WaysideError('CORRUPTION', `${file}, bytes ${from} to ${to}: ${what}. Restore this file from a copy; nothing of the range is served.`, {
-    file,
-    from,
-    to,
-  });
+  return new WaysideError(
+    'CORRUPTION',
+    `${file}, bytes ${from} to ${to}: ${what}. Restore this file from a copy; nothing of the range is served.`,
+    {
+      file,
+      from,
+      to,
+    },
+  );
 }

@@ -56,13 +56,22 @@ export class Tables {
     const { segment, actor, first, last } = range;
     const bytes = await store.reading(segment, (file) => file.read(0, segment.end));
     const table = new EntryTable();
-    const end = scanBlocks(segment.name, bytes, segment.id, SEGMENT_HEADER_BYTES, segment.end, store.ports.crc32c, (record, _body, offset) => {
-      if (record.type !== RECORD_ENTRY || record.index < first || record.index > last || keyOf(record) !== actor.key) return;
-      const data = (record.flags & FLAG_DATA) !== 0;
-      const { index, kind, version, epoch, count, time, crc, bodyBytes } = record;
-      table.add(offset, index, kind, version, epoch, record.first, count, time, data, crc, bodyBytes);
-    });
-    if (end !== segment.end) throw corruption(segment.name, end, segment.end, 'a block is damaged, and so is the table that would step over it');
+    const end = scanBlocks(
+      segment.name,
+      bytes,
+      segment.id,
+      SEGMENT_HEADER_BYTES,
+      segment.end,
+      store.ports.crc32c,
+      (record, _body, offset) => {
+        if (record.type !== RECORD_ENTRY || record.index < first || record.index > last || keyOf(record) !== actor.key) return;
+        const data = (record.flags & FLAG_DATA) !== 0;
+        const { index, kind, version, epoch, count, time, crc, bodyBytes } = record;
+        table.add(offset, index, kind, version, epoch, record.first, count, time, data, crc, bodyBytes);
+      },
+    );
+    if (end !== segment.end)
+      throw corruption(segment.name, end, segment.end, 'a block is damaged, and so is the table that would step over it');
     store.ports.journal.warn(`${segment.name}: a table of its footer is damaged and was read from the blocks instead.`);
     const rows = Array.from({ length: table.count }, (_, row) => row).sort((one, other) => table.index[one]! - table.index[other]!);
     return { table, rows, count: rows.length };

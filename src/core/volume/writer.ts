@@ -9,8 +9,8 @@
 import { isPlanted } from '../faults.ts';
 import { DiskFullError } from '../ports.ts';
 import type { Chunk } from './arena.ts';
-import { BLOCK_HEADER_BYTES, BLOCK_RECORDS, encodeBlockHeader, encodeSegmentHeader, isAbove, SEGMENT_HEADER_BYTES } from './format.ts';
 import type { Place } from './format.ts';
+import { BLOCK_HEADER_BYTES, BLOCK_RECORDS, encodeBlockHeader, encodeSegmentHeader, isAbove, SEGMENT_HEADER_BYTES } from './format.ts';
 import { Segment } from './segment.ts';
 import type { Store } from './store.ts';
 import { storageFailed } from './store.ts';
@@ -101,7 +101,12 @@ export class Writer {
   /** Takes place for `bytes` of records that must not be torn apart. */
   reserve(bytes: number): Slot {
     const { active, arena, settings } = this.#store;
-    if (active.base > 0 && active.end > active.base && active.end + BLOCK_HEADER_BYTES + bytes + footerBytes(active) > settings.segmentBytes) this.#roll();
+    if (
+      active.base > 0 &&
+      active.end > active.base &&
+      active.end + BLOCK_HEADER_BYTES + bytes + footerBytes(active) > settings.segmentBytes
+    )
+      this.#roll();
     return this.#place(bytes, arena.chunk(BLOCK_HEADER_BYTES + bytes), false);
   }
 
@@ -214,7 +219,15 @@ export class Writer {
   #place(bytes: number, chunk: Chunk, bare: boolean): Slot {
     const { active } = this.#store;
     if (!this.#open || this.#open.segment !== active || this.#open.chunk !== chunk) {
-      const block = { segment: active, offset: active.end, chunk, at: chunk.used, bytes: BLOCK_HEADER_BYTES, position: this.position, bare };
+      const block = {
+        segment: active,
+        offset: active.end,
+        chunk,
+        at: chunk.used,
+        bytes: BLOCK_HEADER_BYTES,
+        position: this.position,
+        bare,
+      };
       this.#queue.push(block);
       this.#open = block;
       this.#take(chunk, active, BLOCK_HEADER_BYTES);
@@ -258,7 +271,10 @@ export class Writer {
   #startSync(): void {
     const { gatherMs } = this.#store.settings;
     if (this.#syncing || this.#gathering) return;
-    if (gatherMs <= 0) return this.#runSync();
+    if (gatherMs <= 0) {
+      this.#runSync();
+      return;
+    }
     this.#gathering = true;
     this.#store.ports.timers.after(gatherMs, () => {
       this.#gathering = false;

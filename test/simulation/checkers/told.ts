@@ -107,6 +107,8 @@ export class GroupSlot {
   life: GroupLife | undefined;
   turn = 0;
   changing: 'make' | 'remove' | undefined;
+  /** Fetches that came while nobody knew which group is here: they may have leased something. */
+  blind = 0;
   /** What is being made, while `changing` is 'make'. */
   config: GroupInput = {};
 

@@ -66,6 +66,8 @@ export interface Profile {
   readonly consumers: number;
   readonly readers: number;
   readonly lives: number;
+  /** Most calls of a client in a life. */
+  readonly calls: number;
   /** Virtual length of a life, unless it is cut short. */
   readonly lifeMs: number;
   readonly ends: Readonly<Record<End, number>>;
@@ -107,6 +109,7 @@ export function drawProfile(chance: Chance): Profile {
     consumers: chance.pick([1, 2, 4]),
     readers: chance.pick([0, 1]),
     lives: chance.between(1, 5),
+    calls: chance.pick([10, 30, 80]),
     lifeMs: chance.pick([100, 300, 1000, 4000]),
     ends: {
       'cut at an answer': 1 + weight(),

@@ -24,6 +24,7 @@ import { delivered, settleBegins, settleEnds } from '../checkers/leases.ts';
 import { checkLetter } from '../checkers/letters.ts';
 import { checkGone, checkRead, lasts, place, readBlock } from '../checkers/log.ts';
 import { mayBeDead } from '../checkers/owed.ts';
+import { settlePast } from '../checkers/retention.ts';
 import type { Base, GroupPartition, GroupSlot, Lease, PartitionLog, Sent, StationSlot, Told, Track } from '../checkers/told.ts';
 import { GroupLife, StationLife, Violation } from '../checkers/told.ts';
 import type { Chance } from '../world.ts';
@@ -73,24 +74,24 @@ export class Clients {
 
   // ── Loops ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  async produceForever(): Promise<void> {
-    while (!this.#stage.isOver()) {
+  async produce(calls: number): Promise<void> {
+    for (let call = 0; call < calls && !this.#stage.isOver(); call++) {
       await this.#produce(this.#slot());
       await this.#pause();
     }
   }
 
-  async consumeForever(name: string): Promise<void> {
+  async consume(name: string, calls: number): Promise<void> {
     const consumer = new Consumer(this.#stage, this.#chance, name);
-    while (!this.#stage.isOver()) {
+    for (let call = 0; call < calls && !this.#stage.isOver(); call++) {
       await consumer.step(this.#slot());
       await this.#pause();
     }
   }
 
-  async readForever(): Promise<void> {
+  async readOn(calls: number): Promise<void> {
     let place: { slot: StationSlot; cursor: string } | undefined;
-    while (!this.#stage.isOver()) {
+    for (let call = 0; call < calls && !this.#stage.isOver(); call++) {
       const slot: StationSlot = place?.slot ?? this.#slot();
       const read: ReadResult | undefined = await this.read(slot, place?.cursor, this.#chance.happens(this.#stage.habits.waits) ? 200 : 0);
       place = read === undefined || this.#chance.happens(0.1) ? undefined : { slot, cursor: read.cursor };
@@ -98,8 +99,8 @@ export class Clients {
     }
   }
 
-  async administerForever(): Promise<void> {
-    while (!this.#stage.isOver()) {
+  async administer(calls: number): Promise<void> {
+    for (let call = 0; call < calls && !this.#stage.isOver(); call++) {
       const what = pickWeighted(this.#chance, this.#stage.habits.admin);
       const slot = this.#slot();
       if (slot.changing !== undefined) await this.resolve(slot);
@@ -460,7 +461,9 @@ export class Clients {
       at: this.#stage.now(),
       lasts: before,
     };
+    for (const log of life.logs) settlePast(log, this.#stage.brokerNow());
     group.life = new GroupLife(group, life, group.config, base);
+    for (const gp of group.life.partitions) gp.lost = group.blind;
     group.changing = undefined;
     group.turn++;
   }
@@ -698,6 +701,7 @@ export class Clients {
     const place = drawPlace(this.#chance, Math.max(0, ...before), this.#stage.brokerNow());
     const partition = this.#chance.happens(0.5) ? this.#chance.below(slot.config.partitions ?? 1) : undefined;
     const moved = life.partitions.filter((gp) => partition === undefined || gp.log.partition === partition);
+    for (const gp of moved) settlePast(gp.log, this.#stage.brokerNow());
     for (const gp of moved) gp.moves();
     const turns = moved.map((gp) => gp.turn);
     const outcome = await this.#stage.call(`seek ${group.name} of ${slot.name} ${JSON.stringify({ place, partition })}`, (broker) =>
@@ -768,7 +772,7 @@ export class Consumer {
   }
 
   /** @returns how many messages came; undefined when it was cut short */
-  async fetch(group: GroupSlot, fixed: { max?: number; waitMs?: number }): Promise<Lease[] | undefined> {
+  async fetch(group: GroupSlot, fixed: { max?: number; maxBytes?: number; waitMs?: number }): Promise<Lease[] | undefined> {
     const stage = this.#stage;
     const chance = this.#chance;
     const { slot, life } = group;
@@ -790,7 +794,7 @@ export class Consumer {
     const input = {
       consumer: this.#name,
       max: fixed.max ?? chance.pick([1, 3, 10, 100]),
-      maxBytes: chance.pick([1, 300, 100_000]),
+      maxBytes: fixed.maxBytes ?? chance.pick([1, 300, 100_000]),
       waitMs,
       leaseMs,
       signal,
@@ -804,6 +808,11 @@ export class Consumer {
       waitMs,
     );
     if (outcome.is !== 'unknown') for (const gp of partitions) gp.lost--;
+    if (!isSure()) {
+      // It may have leased from a group that has come into being meanwhile, or is about to.
+      group.blind++;
+      if (group.life !== life) for (const gp of group.life?.partitions ?? []) gp.lost++;
+    }
     if (outcome.is === 'unknown') return undefined;
     if (outcome.is === 'refused') {
       const isMissing = outcome.code === 'STATION_NOT_FOUND' || outcome.code === 'GROUP_NOT_FOUND';
