@@ -56,8 +56,8 @@ const CAMPAIGNS: Campaign[] = [
   {
     name: 'The simulator: storage and broker over a disk that fails',
     size: `${thousands(seeds)} seeds from ${seed}`,
-    repeat: `npm run simulate -- --seeds ${seeds} --seed ${seed}`,
-    run: () => runProcess(['test/simulation/main.ts', '--seeds', String(seeds), '--seed', String(seed)]),
+    repeat: `npm run simulate -- --seeds ${seeds} --from ${seed}`,
+    run: () => runProcess(['test/simulation/main.ts', '--seeds', String(seeds), '--from', String(seed)]),
   },
   {
     name: 'The fuzzer of record batches',

@@ -1,6 +1,6 @@
 /** What `npm start` refuses: one clear line on standard error, exit code 1, and nothing served. */
 import { once } from 'node:events';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -41,7 +41,15 @@ test('a data folder in use by another process is refused, and the first one goes
 test('a data folder whose process was killed is free', async () => {
   const data = folder();
   await (await startBroker({ data })).kill();
-  expect((await (await startBroker({ data })).stop()).code).toBe(0);
+  const broker = await startBroker({ data });
+  await broker.kill();
+});
+
+test('a SIGTERM as soon as it says where it is ends it in order', async () => {
+  for (let turn = 0; turn < 3; turn++) {
+    const broker = await startBroker({ data: folder() });
+    expect(await broker.stop()).toEqual({ code: 0, signal: null, errors: '' });
+  }
 });
 
 test('a HOST that is not loopback is refused without a token', async () => {
@@ -66,7 +74,7 @@ test('a port in use is refused by its number, and the folder is free again', asy
   const data = folder();
   expectLine(await refusedStart({ data, env: { PORT: String(port) } }), new RegExp(`127.0.0.1:${port} is in use`));
   const broker = await startBroker({ data });
-  expect((await broker.stop()).code).toBe(0);
+  await broker.kill();
 });
 
 test('settings that make no sense are refused by their name', async () => {
@@ -85,5 +93,8 @@ test('files of others in the data folder are left as they are', async () => {
   writeFileSync(join(data, 'notes.txt'), 'mine');
   mkdirSync(join(data, 'segment'));
   const broker = await startBroker({ data });
-  expect((await broker.stop()).code).toBe(0);
+  expect((await fetch(`${broker.base}/v1/health`)).status).toBe(200);
+  await broker.stop();
+  expect(readFileSync(join(data, 'notes.txt'), 'utf8')).toBe('mine');
+  expect(readdirSync(data)).toContain('segment');
 });

@@ -632,6 +632,7 @@ class Campaign implements Stage {
       }
     }
     for (const slot of this.told.slots) for (const group of slot.groups) await this.#drain(slot, group);
+    for (const slot of this.told.slots) await this.#checkWake(slot, this.#chance.pick(slot.groups));
     // Retention by number, age and acknowledgements catches up, and so does the volume.
     let excess: string | undefined = 'not asked';
     for (let tries = 0; excess !== undefined; tries++) {
@@ -662,6 +663,19 @@ class Campaign implements Stage {
         );
       await this.#sleep(250);
     }
+  }
+
+  /** Who waits is woken by what comes. */
+  async #checkWake(slot: Slot, group: Slot['groups'][number]): Promise<void> {
+    const chance = this.#world.chance.fork(`wake ${slot.name}`);
+    const consumer = new Consumer(this, chance, 'waiter');
+    const waiting = consumer.fetch(group, { max: 1000, maxBytes: 100_000, waitMs: 2000 });
+    await this.#sleep(10);
+    const sent = await new Clients(this, chance).produceOne(slot);
+    const leases = await waiting;
+    if (sent.places.length > 0 && leases?.length === 0) throw new Violation(`I9: group ${group.name} of ${slot.name} waits for messages, and is not woken by message ${sent.uid}`);
+    if (leases !== undefined) await consumer.settle(group, 'ack', leases);
+    for (const other of slot.groups) if (other !== group) await this.#drain(slot, other);
   }
 
   async #checkSettled(slot: Slot): Promise<void> {

@@ -195,7 +195,7 @@ export class ActorLog {
 
   /** What came after the sections is needed for opening (ids, the next sequence), dead or not: it goes with the next sections. */
   #trimData(writes: Write[]): void {
-    const data = Math.min(this.dataFloor, this.#settled + 1);
+    const data = isPlanted('trim-before-sections') ? this.dataFloor : Math.min(this.dataFloor, this.#settled + 1);
     if (data <= this.#trimmed) return;
     this.#trimmed = data;
     writes.push({ do: 'trim', actor: this.key, data, state: this.#settled + 1 });

@@ -150,6 +150,8 @@ export class Consuming {
     for (const text of receipts) {
       try {
         const receipt = parseReceipt(text, station.secret);
+        if (receipt.partition >= station.config.partitions)
+          throw new WaysideError('INVALID_RECEIPT', `The station has no partition ${receipt.partition}.`);
         const items = byPartition.get(receipt.partition) ?? [];
         byPartition.set(receipt.partition, items);
         items.push({ text, receipt });

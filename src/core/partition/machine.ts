@@ -97,9 +97,9 @@ function applyProduced(state: PartitionState, entry: Applied): void {
   const body = entry.body!;
   const end = recordsEnd(body);
   // A verb has noted the ids already, as it looked for repeats within its own batch.
-  if (!entry.live) noteIds(state, body, end, entry.first, entry.time);
+  if (!entry.live && !isPlanted('ids-not-replayed')) noteIds(state, body, end, entry.first, entry.time);
   if (state.next === state.first) state.oldest = entry.time;
-  state.next = entry.first + entry.count;
+  state.next = entry.first + entry.count + (!entry.live && isPlanted('sequence-off-by-one') ? 1 : 0);
   state.bytes += end - HEADER_BYTES;
   state.produced = entry.index;
   if (state.eras.at(-1)?.epoch !== entry.epoch) state.eras.push({ epoch: entry.epoch, first: entry.first });
@@ -198,7 +198,7 @@ function applySought(state: PartitionState, { command, group, at }: Sought, entr
   change(state, group, entry, (found) => {
     const owed = found.runs.list.filter((run) => run.pinned);
     found.runs = new Runs(at);
-    found.fence = { epoch: entry.epoch, index: entry.index };
+    if (!isPlanted('seek-keeps-leases')) found.fence = { epoch: entry.epoch, index: entry.index };
     // What was redriven is still owed, unless the group comes by it again anyway. From the last: each goes below the others.
     for (const run of owed.reverse()) {
       state.lettersDirty = true;
@@ -389,5 +389,5 @@ function change(state: PartitionState, id: number, entry: Applied, make: (group:
   if (group === undefined) return;
   make(group);
   group.touched = entry.index;
-  group.dirty = true;
+  if (!isPlanted('group-section-forgotten')) group.dirty = true;
 }

@@ -12,6 +12,7 @@ import { ActorLog } from '../actor/log.ts';
 import type { Time } from '../actor/time.ts';
 import type { Block, DeadLetter, GroupConfig, LeasedBlock, PartitionCounts, Place } from '../calls.ts';
 import { WaysideError } from '../errors.ts';
+import { isPlanted } from '../faults.ts';
 import type { Limits } from '../limits.ts';
 import type { ActorKey, Journal, Soon, Timers, Volume } from '../ports.ts';
 import type { Settled, Settling } from './acknowledge.ts';
@@ -164,7 +165,7 @@ export class Partition {
 
   #produced(): void {
     for (const reader of this.#readers) reader.wake();
-    for (const group of this.#fetchers.keys()) this.#wakeOne(group);
+    if (!isPlanted('forget-to-wake')) for (const group of this.#fetchers.keys()) this.#wakeOne(group);
     this.#changed();
   }
 
@@ -252,7 +253,7 @@ export class Partition {
    * @param gone tells that nobody is there any more to take them: what was leased goes back
    */
   async deliver(group: Group, fetched: Fetched, gone: () => boolean): Promise<readonly LeasedBlock[]> {
-    await this.log.wait(fetched.rests, this.#level);
+    await this.log.wait(isPlanted('deliver-before-the-gate') ? 0 : fetched.rests, this.#level);
     const lost = gone();
     if (lost) giveBack(this.log, group, fetched);
     this.#changed();
@@ -505,6 +506,6 @@ function stationRemoved(): WaysideError {
 
 function answerWhen(open: Promise<void> | undefined, { answer, refuse }: Sending, result: PartResult | WaysideError): void {
   const go = () => (result instanceof WaysideError ? refuse(result) : answer(result));
-  if (open === undefined) go();
+  if (open === undefined || (result instanceof WaysideError && isPlanted('refuse-before-the-gate'))) go();
   else open.then(go, refuse);
 }

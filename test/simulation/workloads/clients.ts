@@ -152,6 +152,14 @@ export class Clients {
     await this.#send(slot, messages, input);
   }
 
+  /** A plain message to any partition. */
+  async produceOne(slot: StationSlot): Promise<Sent> {
+    const plain = { ...this.#stage.habits, ids: 0, repeats: 0, tooLarge: 0, large: 0 };
+    const sent = makeMessage(this.#chance, plain, this.#stage.told, slot, this.#stage.now(), this.#chance.below(slot.config.partitions ?? 1));
+    await this.#send(slot, [sent], { partition: sent.partition });
+    return sent;
+  }
+
   async #send(slot: StationSlot, messages: readonly Sent[], input: ProduceInput): Promise<void> {
     const stage = this.#stage;
     const token = this.#token(slot);
@@ -785,7 +793,7 @@ export class Consumer {
     const askedAt = stage.now();
     const waitMs = fixed.waitMs ?? (chance.happens(stage.habits.waits) ? chance.pick([5, 100, 1000]) : 0);
     const signal =
-      waitMs > 0 && chance.happens(stage.habits.cancels)
+      waitMs > 0 && fixed.waitMs === undefined && chance.happens(stage.habits.cancels)
         ? new SimSignal((abort) => void stage.pause(chance.fraction() * waitMs).then(abort))
         : undefined;
     const leaseMs = chance.happens(0.3) ? chance.pick([10, 60, 300]) : undefined;
