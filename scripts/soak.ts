@@ -11,7 +11,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runKills } from '../test/kill/kills.ts';
@@ -32,6 +32,19 @@ interface Outcome {
   readonly lines: readonly string[];
   readonly failure: string | undefined;
 }
+
+/** A campaign that failed, with what it said until then. */
+class Failed extends Error {
+  readonly lines: readonly string[];
+
+  constructor(why: string, lines: readonly string[]) {
+    super(why);
+    this.lines = lines;
+  }
+}
+
+const SAY_EVERY_MS = 60_000;
+const LINES_KEPT = 60;
 
 const { values } = parseArgs({
   options: {
@@ -83,7 +96,8 @@ for (const [index, campaign] of CAMPAIGNS.entries()) {
 const isWhole = outcomes.length === CAMPAIGNS.length;
 const failed = outcomes.filter(({ failure }) => failure !== undefined);
 // A part of it must not pass for the whole.
-if (isWhole) writeFileSync(join(ROOT, 'docs', 'soak.md'), report(outcomes));
+// Nor has it any folder of this machine in it.
+if (isWhole) writeFileSync(join(ROOT, 'docs', 'soak.md'), report(outcomes).replaceAll(ROOT, '.').replaceAll(tmpdir(), 'TMPDIR'));
 console.log(`\n${outcomes.length - failed.length} campaigns passed, ${failed.length} failed${isWhole ? '; written to docs/soak.md' : ''}`);
 for (const { campaign, failure } of failed) console.log(`${campaign.name}: ${failure}\n  again: ${campaign.repeat}`);
 process.exitCode = failed.length === 0 ? 0 : 1;
@@ -94,13 +108,21 @@ async function outcomeOf(campaign: Campaign): Promise<Outcome> {
     const lines = await campaign.run();
     return { campaign, ms: performance.now() - began, lines, failure: undefined };
   } catch (error) {
-    return { campaign, ms: performance.now() - began, lines: [], failure: (error as Error).message };
+    return {
+      campaign,
+      ms: performance.now() - began,
+      lines: error instanceof Failed ? error.lines : [],
+      failure: (error as Error).message,
+    };
   }
 }
 
-/** Runs a file of ours with this Node, its output passed through. @returns the last lines that it said */
+/** Runs a file of ours with this Node, its output passed through. @returns the last lines that it said. @throws Failed */
 async function runProcess(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<readonly string[]> {
   const child = spawn(process.execPath, args, { cwd: ROOT, stdio: ['ignore', 'pipe', 'inherit'], env: { ...process.env, ...env } });
+  const began = performance.now();
+  // What runs in it may be silent for long, since its output is no terminal.
+  const beat = setInterval(() => console.log(`… ${Math.round((performance.now() - began) / 60_000)} min`), SAY_EVERY_MS);
   let said = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     process.stdout.write(text);
@@ -109,13 +131,14 @@ async function runProcess(args: readonly string[], env: Readonly<Record<string, 
   const code = await new Promise<number | null>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', resolve);
-  });
+  }).finally(() => clearInterval(beat));
   const lines = said
     .split('\n')
-    .map((line) => line.trim())
-    .filter(Boolean);
-  if (code !== 0) throw new Error(`exit code ${code}: ${lines.at(-1) ?? 'it said nothing'}`);
-  return lines.slice(-12);
+    .map((line) => line.trimEnd())
+    .filter(Boolean)
+    .slice(-LINES_KEPT);
+  if (code !== 0) throw new Failed(`exit code ${code}: ${lines.at(-1)?.trim() ?? 'it said nothing'}`, lines);
+  return lines;
 }
 
 function report(list: readonly Outcome[]): string {
@@ -125,7 +148,7 @@ function report(list: readonly Outcome[]): string {
       `| ${campaign.name} | ${campaign.size} | ${minutes(ms)} | ${failure === undefined ? 'passed' : 'FAILED'} |`,
   );
   const parts = list.map(({ campaign, lines, failure }) => {
-    const body = failure === undefined ? lines.join('\n') : failure;
+    const body = [...(failure === undefined ? [] : [`FAILED: ${failure}`]), ...lines].join('\n');
     return `## ${campaign.name}\n\nAgain: \`${campaign.repeat}\`\n\n\`\`\`\n${body}\n\`\`\`\n`;
   });
   return `# The last full run of \`npm run soak\`

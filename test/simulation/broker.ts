@@ -55,8 +55,17 @@ export interface SeedResult {
   readonly time: number;
 }
 
-export async function runSeed(seed: number): Promise<SeedResult> {
+/** @param full keeps every line of the trace, not only the last */
+export async function runSeed(seed: number, full = false): Promise<SeedResult> {
   const world = new World(seed);
+  const lines: string[] = [];
+  if (full) {
+    const trace = world.trace.bind(world);
+    world.trace = (text) => {
+      lines.push(`${world.time.toFixed(3)} ${text}`);
+      trace(text);
+    };
+  }
   const profile = drawProfile(world.chance.fork('profile'));
   const campaign = new Campaign(world, profile);
   let failure: string | undefined;
@@ -65,12 +74,12 @@ export async function runSeed(seed: number): Promise<SeedResult> {
   } catch (error) {
     failure = error instanceof Violation ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
   }
-  return { seed, profile, hash: world.hash, failure, lines: world.lines, counts: campaign.counts, time: world.time };
+  return { seed, profile, hash: world.hash, failure, lines: full ? lines : world.lines, counts: campaign.counts, time: world.time };
 }
 
 /** Runs a seed twice. A difference means that something other than the seed had a say. */
-export async function runSeedTwice(seed: number): Promise<SeedResult> {
-  const first = await runSeed(seed);
+export async function runSeedTwice(seed: number, full = false): Promise<SeedResult> {
+  const first = await runSeed(seed, full);
   if (first.failure !== undefined) return first;
   const second = await runSeed(seed);
   if (first.hash === second.hash) return first;
@@ -98,8 +107,9 @@ interface Life {
   readonly open: Set<() => void>;
   unanswered: number;
   answers: number;
-  /** The answer at which it ends. */
+  /** The answer at which it ends, counting only those of a kind. */
   lastAnswer: number;
+  lastKind: AnswerKind;
   /** Clients wait, for an audit. */
   held: boolean;
 }
@@ -196,7 +206,12 @@ class Campaign implements Stage {
     this.count('calls');
     return new Promise((resolve) => {
       const late = this.#world.at(waitMs + ANSWER_MS_MAX, () => {
-        if (life.open.has(cutOff)) this.#problem ??= new Violation(`I9: no answer within ${waitMs + ANSWER_MS_MAX} ms to: ${what}`);
+        if (!life.open.has(cutOff)) return;
+        // What must be written first waits while the disk is full.
+        if ((life.files.dealt.full ?? 0) > 0) {
+          this.count('no answer on a full disk');
+          cutOff();
+        } else this.#problem ??= new Violation(`I9: no answer within ${waitMs + ANSWER_MS_MAX} ms to: ${what}`);
       });
       const cutOff = (): void => end({ is: 'unknown' });
       const end = (outcome: Outcome<T>): void => {
@@ -212,7 +227,7 @@ class Campaign implements Stage {
         this.#world.trace(
           `  ${outcome.is === 'answered' ? textOf(outcome.value) : outcome.is === 'refused' ? outcome.code : 'unknown'} ← ${what}`,
         );
-        life.answers++;
+        if (isOf(life.lastKind, what, outcome)) life.answers++;
         end(outcome);
         if (life.answers >= life.lastAnswer) life.ended = true;
       };
@@ -318,7 +333,8 @@ class Campaign implements Stage {
       open: new Set(),
       unanswered: 0,
       answers: 0,
-      lastAnswer: end.endsWith('at an answer') ? this.#chance.between(1, this.#chance.pick([20, 100, 500])) : Number.POSITIVE_INFINITY,
+      lastAnswer: end.endsWith('at an answer') ? this.#chance.between(1, this.#chance.pick([4, 20, 100])) : Number.POSITIVE_INFINITY,
+      lastKind: this.#chance.pick(ANSWER_KINDS),
       held: false,
     };
     this.#watch(life);
@@ -555,7 +571,10 @@ class Campaign implements Stage {
         const { first, next, bytes } = ends[log.partition]!;
         const mine = seen.filter((each) => each.partition === log.partition);
         // The prefix that is left says what it said before; what is behind its end was never certain.
-        if (slot.config.durability === 'buffered' && afterLoss && this.#lost) forgetFrom(log, first, next);
+        if (slot.config.durability === 'buffered' && afterLoss && this.#lost) {
+          forgetFrom(log, first, next);
+          for (const group of slot.groups) group.life?.partitions[log.partition]?.forgetFrom(next);
+        }
         checkRead(log, mine[0]?.sequence ?? first, mine, log.first, { now: this.brokerNow() });
         checkComplete(log, first, next, { now: this.brokerNow() });
         const end = (mine.at(-1)?.sequence ?? next - 1) + 1;
@@ -796,6 +815,20 @@ function copyOf(disk: Disk): Disk {
   return copy;
 }
 
+type AnswerKind = 'any' | 'a refusal' | 'a delivery' | 'of the catalog' | 'settling' | 'produced';
+
+const ANSWER_KINDS: readonly AnswerKind[] = ['any', 'any', 'a refusal', 'a delivery', 'of the catalog', 'settling', 'produced'];
+
+function isOf(kind: AnswerKind, what: string, outcome: Outcome<unknown>): boolean {
+  if (kind === 'any') return true;
+  if (kind === 'a refusal') return outcome.is === 'refused';
+  if (outcome.is !== 'answered') return false;
+  if (kind === 'a delivery') return what.startsWith('fetch') && (outcome.value as { blocks: unknown[] }).blocks.length > 0;
+  if (kind === 'settling') return /^(ack|nack|reject|extend) /.test(what);
+  if (kind === 'produced') return what.startsWith('produce ');
+  return /^(make|remove|seek|purge|patch)/.test(what);
+}
+
 function over(life: Life): boolean {
   return life.ended || life.files.stopped;
 }
@@ -838,7 +871,7 @@ async function main(args: readonly string[]): Promise<number> {
   const counts: Record<string, number> = {};
   for (let seed = first; seed < first + seeds; seed++) {
     if (seeds === 1) console.log(`seed ${seed}`, JSON.stringify(drawProfile(new World(seed).chance.fork('profile')), undefined, 1));
-    const result = await (args.includes('--once') ? runSeed(seed) : runSeedTwice(seed));
+    const result = await (args.includes('--once') ? runSeed(seed, seeds === 1) : runSeedTwice(seed, seeds === 1));
     for (const [what, count] of Object.entries(result.counts)) counts[what] = (counts[what] ?? 0) + count;
     if (seeds === 1) console.log(result.lines.join('\n'));
     if (result.failure === undefined) continue;

@@ -6,6 +6,7 @@
  */
 import type { Partitions } from '../broker/partitions.ts';
 import { parsePlace } from '../calls.ts';
+import { isPlanted } from '../faults.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { Catalog } from './catalog.ts';
 import { unpackPlace } from './catalog.ts';
@@ -68,6 +69,7 @@ export class Visits {
     const { station } = command;
     const only = 'asked' in command ? command.asked.partition : undefined;
     const partitions = only === undefined ? Array.from({ length: station.config.partitions }, (_, partition) => partition) : [only];
+    if (partitions.length > 1 && isPlanted('visit-forgets-a-partition')) partitions.pop();
     const counts = await Promise.all(partitions.map((partition) => this.#visitOne(command, partition)));
     this.#catalog.visited(command);
     await this.#catalog.durable();

@@ -9,7 +9,6 @@ import type { ActorLog } from '../actor/log.ts';
 import { draft } from '../actor/log.ts';
 import type { GroupConfig, Place, StationConfig } from '../calls.ts';
 import { KIND } from '../entry/kinds.ts';
-import { isPlanted } from '../faults.ts';
 import type { Soon } from '../ports.ts';
 import type { PartitionState } from './state.ts';
 import { soon } from './stored.ts';
@@ -55,7 +54,7 @@ export function removeGroup(log: ActorLog, state: PartitionState, command: numbe
 }
 
 export function seek(log: ActorLog, state: PartitionState, command: number, group: number, to: Place): Soon<number> {
-  if (command <= state.command && !isPlanted('command-carried-out-twice')) return log.last;
+  if (command <= state.command) return log.last;
   return soon(resolvePlace(log, state, to), (at) =>
     log.append([draft(KIND.sought, { command, group, at: Math.max(at, state.first) })], log.now),
   );

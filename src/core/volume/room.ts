@@ -268,7 +268,10 @@ export class Room {
           this.#store.fail(error);
           return;
         }
-        if (this.#store.draining && !this.#store.active.file) return this.#store.fail(error);
+        const { active, draining } = this.#store;
+        // What was being filled ahead has meanwhile been begun: its file is there, and takes at least what was claimed.
+        if (!active.file && this.#next?.number === active.number) continue;
+        if (draining && !active.file) return this.#store.fail(error);
         if (!this.#full) ports.journal.warn('The disk is full: new messages are refused until something is deleted.');
         this.#full = true;
         if (await this.release()) continue;

@@ -24,11 +24,8 @@ export function checkCounts(group: GroupLife, info: GroupInfo, ends: Ends, now: 
       if (owed === 'yes') least++;
       if (owed !== 'no') most++;
     }
-    for (const track of gp.tracks.values()) {
-      if (track.sequence < first && (track.redriven || track.owed)) most++;
-      // Trimmed, or not: it may have been dead, and given back.
-      if (track.sequence >= first && (track.redriven || track.wasDead) && isOwed(gp, track.sequence) === 'no') most++;
-    }
+    // Redriven messages come on top, also where they were trimmed, and nobody was told of each.
+    if (gp.anyRedrive) most = Number.POSITIVE_INFINITY;
     inFlightLeast += gp.held.filter((each) => isHeld(each, now, era) && each.track.sequence >= first).length;
   }
   const name = `I7: group ${group.slot.name} of ${group.station.slot.name}`;

@@ -7,7 +7,7 @@
  * Elsewhere: what was skipped (groups.ts).
  */
 import type { Seen } from './log.ts';
-import { isWithin, mayBeDead } from './owed.ts';
+import { isOwed, isWithin, mayBeDead } from './owed.ts';
 import { mayBeTrimmed } from './retention.ts';
 import type { GroupLife, GroupPartition, Lease, Told, Track } from './told.ts';
 import { Violation } from './told.ts';
@@ -64,6 +64,7 @@ export function delivered(told: Told, group: GroupLife, given: Delivery): Lease 
     deliveries,
     era: given.isSure ? given.era : -1,
     toldAt,
+    turn: gp.turn,
     heldUntil: given.askedAt + given.leaseMs - GRAIN_MS,
     ended: false,
     touches: 0,
@@ -76,7 +77,7 @@ export function delivered(told: Told, group: GroupLife, given: Delivery): Lease 
   if (track.lease === undefined || later(lease, track.lease)) track.lease = lease;
   if (given.isSure) {
     gp.held.push(lease);
-    checkHeld(gp, given, lease);
+    checkHeld(gp, given);
   }
   return lease;
 }
@@ -108,7 +109,7 @@ function checkAgainst(track: Track, lease: Lease, given: Delivery, where: string
 }
 
 /** What is surely out now, and whether it may be. */
-function checkHeld(gp: GroupPartition, { toldAt, era, brokerNow }: Delivery, lease: Lease): void {
+function checkHeld(gp: GroupPartition, { toldAt, era, brokerNow }: Delivery): void {
   gp.held = gp.held.filter((each) => !each.ended && each.era === era && each.heldUntil > toldAt && each.track.lease === each);
   const { configs, slot } = gp.group;
   const surely = gp.held.filter((each) => !mayBeTrimmed(gp.log, each.track.sequence, brokerNow));
@@ -118,11 +119,13 @@ function checkHeld(gp: GroupPartition, { toldAt, era, brokerNow }: Delivery, lea
       `maxInFlight: ${surely.length} messages of ${gp.log.station.slot.name}/${gp.log.partition} are out to group ${slot.name}; ${most} are allowed`,
     );
   if (!configs.every((config) => config.order === 'partition')) return;
-  const other = surely.find((each) => each.epoch !== lease.epoch || each.index !== lease.index);
-  if (other !== undefined && lease.track.lease === lease)
-    throw new Violation(
-      `I4: two leases of ${gp.log.station.slot.name}/${gp.log.partition} are out at once to group ${slot.name}, in the order partition (messages ${other.track.sequence} and ${lease.track.sequence})`,
-    );
+  const [one] = surely;
+  const other = surely.find((each) => each.epoch !== one?.epoch || each.index !== one.index);
+  if (one !== undefined && other !== undefined) {
+    const where = `${gp.log.station.slot.name}/${gp.log.partition}`;
+    const which = `messages ${one.track.sequence} and ${other.track.sequence}`;
+    throw new Violation(`I4: two leases of ${where} are out at once to group ${slot.name}, in the order partition (${which})`);
+  }
 }
 
 // ── Settling ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -172,6 +175,9 @@ export function settleEnds(settling: Settling, outcome: string | undefined, isSu
   if (outcome === undefined) return;
   const { verb, lease, track, latest } = settling;
   const gp = track.of;
+  if (outcome === 'counted' && isSure && lease.turn <= gp.movedFrom && settling.turn === gp.turn && isOwed(gp, track.sequence) === 'yes') {
+    throw new Violation(`leases: ${verb} of ${track.sequence} counts, with a receipt from before group ${gp.group.slot.name} was moved`);
+  }
   const sure = isSure && !settling.wasUncertain && !gp.isUncertain && settling.turn === gp.turn && gp.tracks.get(track.sequence) === track;
   if (!sure) return;
   const where = `${gp.log.station.slot.name}/${gp.log.partition}/${track.sequence} of group ${gp.group.slot.name}`;

@@ -12,7 +12,8 @@ export function isOwed(gp: GroupPartition, sequence: number): Owed {
   const reached = isWithin(gp, sequence);
   if (reached === 'no') return 'no';
   const track = gp.tracks.get(sequence);
-  if (track?.acked || track?.rejected || (track?.wasDead && !track.redriven)) return 'no';
+  // A letter from before the group was moved says nothing of now.
+  if (track?.acked || track?.rejected || (track?.wasDead && !track.redriven && gp.movedFrom < 0)) return 'no';
   if (gp.isUncertain || mayBeDead(gp, track)) return 'maybe';
   if (track !== undefined && (track.ackOpen > 0 || track.rejectOpen > 0 || track.redriven)) return 'maybe';
   return reached;

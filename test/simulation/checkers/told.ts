@@ -151,6 +151,9 @@ export class GroupPartition {
   isUncertain = false;
   /** Rises at the beginning and the end of each seek. */
   turn = 0;
+  /** What was told up to this turn was told before the group was moved. */
+  movedFrom = -1;
+  #before = -1;
   /** Told leases that may still be held, for counting. */
   held: Lease[] = [];
   /** Something was redriven, or may have been. */
@@ -166,6 +169,7 @@ export class GroupPartition {
 
   /** A seek begins: what was is over, but for what was redriven, which is owed all the same. */
   moves(): void {
+    this.#before = this.turn;
     this.turn++;
     this.isUncertain = true;
     this.held = [];
@@ -176,9 +180,16 @@ export class GroupPartition {
 
   /** It is over, and the group goes on at `base`. */
   moved(base: Base): void {
+    this.movedFrom = this.#before;
     this.turn++;
     this.isUncertain = false;
     this.base = base;
+  }
+
+  /** Messages from `end` on were lost: others will have their sequences. */
+  forgetFrom(end: number): void {
+    this.base = { ...this.base, lasts: this.base.lasts.map((last, partition) => (partition === this.log.partition ? Math.min(last, end - 1) : last)) };
+    for (const sequence of this.tracks.keys()) if (sequence >= end) this.tracks.delete(sequence);
   }
 
   track(sequence: number): Track {
@@ -202,6 +213,8 @@ export interface Lease {
   /** The life of the broker, counted on at each failure of the storage, in which it was given; −1: it tells nothing. */
   readonly era: number;
   readonly toldAt: number;
+  /** How often the group had been moved. */
+  readonly turn: number;
   /** Surely held until then, unless `ended`. */
   heldUntil: number;
   /** Someone has begun to settle it. */
