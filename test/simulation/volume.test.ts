@@ -47,16 +47,17 @@ test(`${SEEDS} seeds, each twice with the same trace`, { timeout: 60_000 + SEEDS
   }
 });
 
-test('power cut at every call of a short life, and again while the next one opens', { timeout: 120_000 }, async () => {
-  const seed = 5;
-  const profile = { odds: NO_FAULTS, capacityBytes: Number.POSITIVE_INFINITY, lives: 3, steps: 12, flips: 0 };
-  for (let call = 1; ; call += 1) {
-    const { failure, counts } = await runSeed(seed, { profile, cutAt: [call, 1 + (call % 17), 1 + (call % 23)] });
-    expect(failure, `cut at call ${call}`).toBeUndefined();
-    // The first life was over before the power went.
-    if (call > (counts['calls of life 1'] ?? 0)) break;
-  }
-});
+for (const seed of [5, 6, 7, 8]) {
+  test(`power cut at every call of a short life (seed ${seed}), and again while the next ones open`, { timeout: 120_000 }, async () => {
+    const profile = { odds: NO_FAULTS, capacityBytes: Number.POSITIVE_INFINITY, lives: 3, steps: 12, flips: 0 };
+    for (let call = 1; ; call += 1) {
+      const { failure, counts } = await runSeed(seed, { profile, cutAt: [call, 1 + (call % 17), 1 + (call % 23)] });
+      expect(failure, `cut at call ${call}`).toBeUndefined();
+      // The first life was over before the power went.
+      if (call > (counts['calls of life 1'] ?? 0)) break;
+    }
+  });
+}
 
 test('canary: a disk that syncs nothing is noticed', async () => {
   expect(await firstFailing({ wrap: syncsNothing }, 20)).toBeDefined();

@@ -17,9 +17,10 @@ const CLOSE_MS_MAX = 10_000;
 async function main(): Promise<void> {
   try {
     const options = optionsFrom(process.env);
-    const host = await startHost(options);
-    greet(host, options);
-    endWith(host);
+    const starting = startHost(options);
+    // From the first moment: a signal that comes while it starts ends it as orderly as a later one.
+    endWith(starting);
+    greet(await starting, options);
   } catch (error) {
     stop(explain(error));
   }
@@ -40,7 +41,20 @@ function optionsFrom(env: NodeJS.ProcessEnv): HostOptions & { data: string; host
   const data = resolve(env.WAYSIDE_DATA || 'data');
   if (statSync(data, { throwIfNoEntry: false })?.isDirectory() === false)
     throw new Refusal(`The data folder ${shown(data)} is a file. Name a folder with WAYSIDE_DATA.`);
-  return { data, host, port: Number(port), token };
+  return { data, host, port: Number(port), token, corsOrigins: originsFrom(env.WAYSIDE_ORIGINS ?? '') };
+}
+
+/** Web pages of these origins may call, separated by commas. */
+function originsFrom(text: string): string[] {
+  const origins = text
+    .split(',')
+    .map((origin) => origin.trim())
+    .filter((origin) => origin !== '');
+  for (const origin of origins) {
+    if (!URL.canParse(origin) || new URL(origin).origin !== origin)
+      throw new Refusal(`WAYSIDE_ORIGINS names ${quoted(origin)}; an origin is like https://example.org, without a path.`);
+  }
+  return origins;
 }
 
 function greet({ url, durability, version }: Host, { data, token }: HostOptions): void {
@@ -79,7 +93,7 @@ const DURABLE: Record<string, string> = {
   memory: 'memory: everything is gone with the process',
 };
 
-function endWith(host: Host): void {
+function endWith(starting: Promise<Host>): void {
   let ending = false;
   const end = async (signal: string) => {
     if (ending) process.exit(signal === 'SIGINT' ? 130 : 143);
@@ -90,6 +104,7 @@ function endWith(host: Host): void {
       process.exit(1);
     }, CLOSE_MS_MAX - 500);
     try {
+      const host = await starting;
       await host.close();
     } catch (error) {
       stop(explain(error));

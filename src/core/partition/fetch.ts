@@ -72,7 +72,11 @@ export function fetch(log: ActorLog, stored: Stored, state: PartitionState, ask:
       const { count, start, end: stop } = found.block;
       // A message that does not fit is left for the next fetch; the first one always goes.
       if (pieces.length > 0 && stop - start > bytesLeft) return lease(log, state, ask, pieces);
-      pieces.push({ found, deliveries: (run?.deliveries ?? 0) + (run !== undefined && isPlanted('deliveries-not-counted') ? 0 : 1), rests: run?.rests ?? 0 });
+      pieces.push({
+        found,
+        deliveries: (run?.deliveries ?? 0) + (run !== undefined && isPlanted('deliveries-not-counted') ? 0 : 1),
+        rests: run?.rests ?? 0,
+      });
       bytesLeft -= stop - start;
       countLeft -= count;
       sequence += count;

@@ -12,9 +12,8 @@ import { readCarried, recordsEnd } from '../entry/produce.ts';
 import { WaysideError } from '../errors.ts';
 import type { Soon, StoredEntry } from '../ports.ts';
 import type { PartitionState } from './state.ts';
+import { Window } from './window.ts';
 
-const WINDOW_ENTRIES_MAX = 16;
-const WINDOW_BYTES_MAX = 16 * 1024 * 1024;
 const READ_AHEAD_BYTES = 1024 * 1024;
 
 /** A block, and the index of the entry that holds it: what delivering it rests on. */
@@ -26,7 +25,7 @@ export interface Found {
 export class Stored {
   readonly #log: ActorLog;
   readonly #state: PartitionState;
-  #window: StoredEntry[] = [];
+  readonly #window = new Window();
 
   constructor(log: ActorLog, state: PartitionState) {
     this.#log = log;
@@ -80,47 +79,32 @@ export class Stored {
 
   /** What was read is no longer needed: frees it. */
   forget(): void {
-    this.#window = [];
+    this.#window.clear();
   }
 
   #holding(sequence: number): Soon<StoredEntry> {
-    const kept = this.#window.find((entry) => entry.count > 0 && entry.first <= sequence && sequence < entry.first + entry.count);
+    const kept = this.#window.holding(sequence);
     if (kept !== undefined) return kept;
     const found = this.#log.volume.find(this.#log.key, 'sequence', sequence);
     return soon(found, (index) =>
       soon(this.#entry(index), (entry) => {
         // Whoever had to wait for its place only would have to again, without end.
-        if (found instanceof Promise) this.#keep([entry]);
+        if (found instanceof Promise) this.#window.add([entry]);
         return entry;
       }),
     );
   }
 
   #entry(index: number): Soon<StoredEntry> {
-    const kept = this.#window.find((entry) => entry.index === index);
+    const kept = this.#window.at(index);
     if (kept !== undefined) return kept;
     const read = this.#log.volume.read(this.#log.key, index, READ_AHEAD_BYTES, 'data');
     return soon(read, (entries) => {
-      if (read instanceof Promise) this.#keep(entries);
+      if (read instanceof Promise) this.#window.add(entries);
       const [entry] = entries;
       if (entry?.index !== index) throw new WaysideError('CORRUPTION', `Entry ${index} of ${this.#log.key} is missing.`);
       return entry;
     });
-  }
-
-  /** The first of them is what is waited for: it stays, whatever has to go. */
-  #keep(entries: readonly StoredEntry[]): void {
-    let bytes = 0;
-    for (const entry of entries.slice(0, WINDOW_ENTRIES_MAX)) {
-      bytes += entry.bodyBytes;
-      if (bytes > WINDOW_BYTES_MAX && entry !== entries[0]) break;
-      const before = this.#window.findIndex((kept) => kept.index === entry.index);
-      if (before >= 0) this.#window.splice(before, 1);
-      this.#window.push(entry);
-    }
-    bytes = this.#window.reduce((sum, entry) => sum + entry.bodyBytes, 0);
-    while (this.#window.length > 1 && (this.#window.length > WINDOW_ENTRIES_MAX || bytes > WINDOW_BYTES_MAX))
-      bytes -= this.#window.shift()!.bodyBytes;
   }
 
   #cut(entry: StoredEntry, sequence: number, count: number, bytesMax: number): Block {
