@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { replayCommand, runSeedTwice } from './broker.ts';
 
 const FACTOR = Number(process.env.WAYSIDE_SEEDS ?? 1);
-const SEEDS = Math.max(1, Math.round(200 * FACTOR));
+const SEEDS = Math.max(1, Math.round(300 * FACTOR));
 const SEEDS_PER_TEST = 25;
 
 describe(`the broker over a faulty disk, ${SEEDS} seeds`, () => {

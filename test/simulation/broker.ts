@@ -334,7 +334,7 @@ class Campaign implements Stage {
       unanswered: 0,
       answers: 0,
       lastAnswer: end.endsWith('at an answer') ? this.#chance.between(1, this.#chance.pick([4, 20, 100])) : Number.POSITIVE_INFINITY,
-      lastKind: this.#chance.pick(ANSWER_KINDS),
+      lastKind: this.habits.expected > 0 && this.#chance.happens(0.5) ? 'a refusal' : this.#chance.pick(ANSWER_KINDS),
       held: false,
     };
     this.#watch(life);
@@ -488,7 +488,7 @@ class Campaign implements Stage {
       if (outcome !== undefined && 'error' in outcome && !faulty(life)) throw new Violation(`close refuses: ${messageOf(outcome.error)}`);
       closed = outcome !== undefined && 'value' in outcome && !life.failed;
       // Whoever still waits hears of it at once.
-      if (closed) await this.#pass(life, 50);
+      if (closed) await this.#pass(life, 500);
       const waiting = life.unanswered;
       if (closed && waiting > 0 && !over(life)) throw new Violation(`I9: the broker is closed, and ${waiting} calls have no answer`);
     }
@@ -692,7 +692,8 @@ class Campaign implements Stage {
     await this.#sleep(10);
     const sent = await new Clients(this, chance).produceOne(slot);
     const leases = await waiting;
-    if (sent.places.length > 0 && leases?.length === 0) throw new Violation(`I9: group ${group.name} of ${slot.name} waits for messages, and is not woken by message ${sent.uid}`);
+    if (sent.places.length > 0 && leases?.length === 0)
+      throw new Violation(`I9: group ${group.name} of ${slot.name} waits for messages, and is not woken by message ${sent.uid}`);
     if (leases !== undefined) await consumer.settle(group, 'ack', leases);
     for (const other of slot.groups) if (other !== group) await this.#drain(slot, other);
   }
@@ -709,7 +710,9 @@ class Campaign implements Stage {
     for (const group of slot.groups) {
       const info = await this.call(`group ${group.name}`, (broker) => broker.group(NAMESPACE, slot.name, group.name));
       if (info.is !== 'answered' || group.life === undefined) throw new Violation(`I9: group ${group.name} is not described at rest`);
-      const mine = [...listed.values()].filter((name) => name.startsWith(`${group.name} `)).map((name) => name.slice(group.name.length + 1));
+      const mine = [...listed.values()]
+        .filter((name) => name.startsWith(`${group.name} `))
+        .map((name) => name.slice(group.name.length + 1));
       // A message may have died more than once, where the group was moved back.
       if (!lettersAge && info.value.dead !== mine.length)
         throw new Violation(`I7: group ${group.name} of ${slot.name} says ${info.value.dead} dead, ${mine.length} are listed`);

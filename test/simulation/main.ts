@@ -9,7 +9,8 @@
  * Holds: a seed that fails is printed with the command that replays it, and the exit code is 1; progress is shown on a
  * terminal only. Elsewhere: what a seed does (broker.ts, volume.ts).
  */
-import { type ChildProcess, fork } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { planted } from '../../src/core/faults.ts';
 import * as broker from './broker.ts';
@@ -55,10 +56,30 @@ export const PLANTED: readonly (readonly [name: string, campaign: Campaign])[] =
   ['leases-never-expire', 'broker'],
   ['forget-to-wake', 'broker'],
   ['visit-forgets-a-partition', 'broker'],
+  ['skip-sync', 'volume'],
+  ['wrong-watermark', 'volume'],
+  ['later-writes-count-as-synced', 'volume'],
+  ['forget-body-crc-check', 'volume'],
+  ['cut-tail-that-was-not-torn', 'volume'],
+  ['epoch-stays', 'volume'],
+  ['trust-the-page-cache', 'volume'],
+  ['half-commit', 'volume'],
+  ['copy-forward-forgets-one', 'volume'],
+  ['copy-forward-wrong-entry', 'volume'],
+  ['drop-segment-before-copy-synced', 'volume'],
+  ['trim-too-much', 'volume'],
+  ['section-asof-off-by-one', 'volume'],
+  ['folder-not-synced', 'volume'],
+  ['removed-actor-comes-back', 'volume'],
 ];
 
 /** @returns the first seed that notices the bug; undefined when none up to `most` does */
-export async function catchPlanted(name: string, campaign: Campaign, most: number, from = 1): Promise<{ seed: number; failure: string } | undefined> {
+export async function catchPlanted(
+  name: string,
+  campaign: Campaign,
+  most: number,
+  from = 1,
+): Promise<{ seed: number; failure: string } | undefined> {
   planted.add(name);
   try {
     for (let seed = from; seed < from + most; seed++) {
@@ -124,7 +145,8 @@ async function work(worker: ChildProcess, tasks: Task[], report: Report, told: (
 
 function ask(worker: ChildProcess, task: Task): Promise<Result[]> {
   return new Promise((resolve, reject) => {
-    const ended = (code: number | null): void => reject(new Error(`A worker ended with ${code} in ${task.campaign} seeds ${task.seeds.join(' ')}.`));
+    const ended = (code: number | null): void =>
+      reject(new Error(`A worker ended with ${code} in ${task.campaign} seeds ${task.seeds.join(' ')}.`));
     worker.once('exit', ended);
     worker.once('message', (results) => {
       worker.off('exit', ended);
@@ -154,17 +176,25 @@ function progress(report: Report, total: number, beganAt: number): void {
   const seconds = (performance.now() - beganAt) / 1000;
   const rate = report.seeds / seconds;
   const left = Math.ceil((total - report.seeds) / Math.max(rate, 0.01));
-  process.stdout.write(`\r\x1b[K${report.seeds} of ${total} seeds, ${rate.toFixed(1)}/s, ${Math.floor(left / 60)} min ${left % 60} s left, ${report.failures.length} failures`);
+  process.stdout.write(
+    `\r\x1b[K${report.seeds} of ${total} seeds, ${rate.toFixed(1)}/s, ${Math.floor(left / 60)} min ${left % 60} s left, ${report.failures.length} failures`,
+  );
 }
 
 function print(report: Report, once: boolean, seconds: number): void {
   const { failures, counts } = report;
-  for (const { campaign, seed, failure } of failures) console.log(`FAILED: ${campaign} seed ${seed}: ${failure}\n  npm run simulate -- --seed ${seed} --campaign ${campaign}`);
+  for (const { campaign, seed, failure } of failures)
+    console.log(`FAILED: ${campaign} seed ${seed}: ${failure}\n  npm run simulate -- --seed ${seed} --campaign ${campaign}`);
   console.log(`${report.seeds} seeds${once ? '' : ', each twice'}, in ${seconds.toFixed(0)} s: ${failures.length} failures`);
   for (const campaign of ['broker', 'volume'] as const) {
     const all = counts[campaign];
     if (Object.keys(all).length === 0) continue;
-    const of = (test: (what: string) => boolean): string => Object.entries(all).filter(([what]) => test(what)).sort(([a], [b]) => (a < b ? -1 : 1)).map(([what, count]) => `${what.replace(/^(fault|refused|ended by) /, '')} ${count}`).join(', ');
+    const of = (test: (what: string) => boolean): string =>
+      Object.entries(all)
+        .filter(([what]) => test(what))
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([what, count]) => `${what.replace(/^(fault|refused|ended by) /, '')} ${count}`)
+        .join(', ');
     const isFault = (what: string): boolean => what.startsWith('fault ');
     const isEnd = (what: string): boolean => /^ended by |^(cut|kill|close)/.test(what);
     const isRefusal = (what: string): boolean => what.startsWith('refused ');
@@ -182,14 +212,20 @@ function print(report: Report, once: boolean, seconds: number): void {
 async function main(args: readonly string[]): Promise<number> {
   const option = (name: string): string | undefined => (args.includes(name) ? args[args.indexOf(name) + 1] : undefined);
   const campaign = option('--campaign');
-  if (campaign !== undefined && campaign !== 'broker' && campaign !== 'volume') throw new TypeError(`There is no campaign ${campaign}: it is broker or volume.`);
+  if (campaign !== undefined && campaign !== 'broker' && campaign !== 'volume')
+    throw new TypeError(`There is no campaign ${campaign}: it is broker or volume.`);
   const plant = option('--plant');
   if (plant !== undefined) planted.add(plant);
   const seed = option('--seed');
   if (seed !== undefined) return replay(campaign ?? 'broker', Number(seed));
   const once = args.includes('--once');
   const beganAt = performance.now();
-  const report = await runMany(campaign === undefined ? ['volume', 'broker'] : [campaign], Number(option('--from') ?? 1), Number(option('--seeds') ?? 1000), once);
+  const report = await runMany(
+    campaign === undefined ? ['volume', 'broker'] : [campaign],
+    Number(option('--from') ?? 1),
+    Number(option('--seeds') ?? 1000),
+    once,
+  );
   print(report, once, (performance.now() - beganAt) / 1000);
   const missed = args.includes('--no-planted') ? 0 : await printPlanted(campaign);
   return report.failures.length > 0 || missed > 0 ? 1 : 0;
@@ -214,7 +250,9 @@ async function printPlanted(only: Campaign | undefined): Promise<number> {
   for (const [name, campaign] of bugs) {
     const caught = await catchPlanted(name, campaign, PLANTED_SEEDS_MAX);
     if (caught === undefined) missed++;
-    console.log(`  planted ${name.padEnd(28)} ${caught === undefined ? `NOT caught in ${PLANTED_SEEDS_MAX} seeds` : `caught by seed ${caught.seed}: ${caught.failure.split('\n')[0]?.slice(0, 90)}`}`);
+    console.log(
+      `  planted ${name.padEnd(28)} ${caught === undefined ? `NOT caught in ${PLANTED_SEEDS_MAX} seeds` : `caught by seed ${caught.seed}: ${caught.failure.split('\n')[0]?.slice(0, 90)}`}`,
+    );
   }
   console.log(`planted bugs: ${bugs.length - missed} of ${bugs.length} caught`);
   return missed;

@@ -63,7 +63,14 @@ function judge(state: PartitionState, group: Group, receipt: Receipt, verb: Sett
     return new WaysideError('INVALID_RECEIPT', 'The receipt is of a lease that was never given out.');
   if (order > 0 && state.epochOf(receipt.sequence) > receipt.epoch)
     return new WaysideError('INVALID_RECEIPT', 'The message that the receipt is of was lost in a crash; another one has its sequence now.');
+  // What has come back is out again by this: not where the group bounds what is out.
+  if (verb === 'extend' && run?.state !== LEASED && !hasPlace(group))
+    return expired('The lease has run out, and other messages are out now.');
   return 'counts';
+}
+
+function hasPlace({ config, runs }: Group): boolean {
+  return runs.inFlight < (config.order === 'partition' ? 1 : (config.maxInFlight ?? Infinity));
 }
 
 function expired(detail: string): WaysideError {

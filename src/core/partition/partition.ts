@@ -506,6 +506,7 @@ function stationRemoved(): WaysideError {
 
 function answerWhen(open: Promise<void> | undefined, { answer, refuse }: Sending, result: PartResult | WaysideError): void {
   const go = () => (result instanceof WaysideError ? refuse(result) : answer(result));
-  if (open === undefined || (result instanceof WaysideError && isPlanted('refuse-before-the-gate'))) go();
+  if (result instanceof WaysideError && isPlanted('refuse-before-the-gate')) go();
+  if (open === undefined) go();
   else open.then(go, refuse);
 }

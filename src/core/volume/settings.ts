@@ -37,7 +37,7 @@ export function makeSettings(changes: Partial<LogSettings> = {}): LogSettings {
   return {
     chunkBytes: 4 * 1024 * 1024,
     tailBytes: 32 * 1024 * 1024,
-    fillStepBytes: part(4 * 1024 * 1024, 4),
+    fillStepBytes: part(512 * 1024, 4),
     headroomBytes: part(8 * 1024 * 1024, 4),
     syncWithinMs: 50,
     gatherMs: 0,

@@ -197,7 +197,8 @@ export function settleEnds(settling: Settling, outcome: string | undefined, isSu
   }
   if (verb === 'ack') {
     track.ackOpen--;
-    if (!track.redriven) track.acked ??= lease;
+    // Of a trimmed message an acknowledgement is fine, and tells nothing of later leases.
+    if (!track.redriven && !mayBeTrimmed(gp.log, track.sequence, brokerNow)) track.acked ??= lease;
     else track.ackOpen++;
     track.owed = false;
   }

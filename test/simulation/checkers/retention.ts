@@ -32,7 +32,8 @@ export function mayBeTrimmed(log: PartitionLog, sequence: number, now: number): 
 
 /** Groups are about to change: what may be gone by now may be gone later, whatever the groups need then. */
 export function settlePast(log: PartitionLog, now: number): void {
-  for (let sequence = Math.max(log.purgedTo + 1, log.seenFirst); sequence <= log.last && mayBeTrimmed(log, sequence, now); sequence++) log.purgedTo = sequence;
+  for (let sequence = Math.max(log.purgedTo + 1, log.seenFirst); sequence <= log.last && mayBeTrimmed(log, sequence, now); sequence++)
+    log.purgedTo = sequence;
 }
 
 /** Some group that is surely there has surely not settled the message. */

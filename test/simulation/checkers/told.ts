@@ -188,7 +188,10 @@ export class GroupPartition {
 
   /** Messages from `end` on were lost: others will have their sequences. */
   forgetFrom(end: number): void {
-    this.base = { ...this.base, lasts: this.base.lasts.map((last, partition) => (partition === this.log.partition ? Math.min(last, end - 1) : last)) };
+    this.base = {
+      ...this.base,
+      lasts: this.base.lasts.map((last, partition) => (partition === this.log.partition ? Math.min(last, end - 1) : last)),
+    };
     for (const sequence of this.tracks.keys()) if (sequence >= end) this.tracks.delete(sequence);
   }
 

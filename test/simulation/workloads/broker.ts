@@ -202,7 +202,7 @@ function drawHabits(chance: Chance): Habits {
     batch: share(0, 0.3, 0.8),
     batchMost: share(3, 10, 30),
     atomic: share(0, 0, 0.3),
-    expected: share(0, 0, 0.3),
+    expected: share(0, 0, 0.6),
     waits: share(0, 0.3, 0.9),
     cancels: share(0, 0, 0.3),
     late: share(0, 0.2, 0.6),
