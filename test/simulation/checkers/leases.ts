@@ -197,8 +197,9 @@ export function settleEnds(settling: Settling, outcome: string | undefined, isSu
   }
   if (verb === 'ack') {
     track.ackOpen--;
-    // Of a trimmed message an acknowledgement is fine, and tells nothing of later leases.
-    if (!track.redriven && !mayBeTrimmed(gp.log, track.sequence, brokerNow)) track.acked ??= lease;
+    // Of a trimmed or dead message an acknowledgement is fine, and tells nothing of later leases.
+    const tells = !mayBeDead(gp, track) && !mayBeTrimmed(gp.log, track.sequence, brokerNow);
+    if (!track.redriven && tells) track.acked ??= lease;
     else track.ackOpen++;
     track.owed = false;
   }

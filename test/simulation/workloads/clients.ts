@@ -23,7 +23,6 @@ import type { Settling } from '../checkers/leases.ts';
 import { delivered, settleBegins, settleEnds } from '../checkers/leases.ts';
 import { checkLetter } from '../checkers/letters.ts';
 import { checkGone, checkRead, lasts, place, readBlock } from '../checkers/log.ts';
-import { mayBeDead } from '../checkers/owed.ts';
 import { settlePast } from '../checkers/retention.ts';
 import type { Base, GroupPartition, GroupSlot, Lease, PartitionLog, Sent, StationSlot, Told, Track } from '../checkers/told.ts';
 import { GroupLife, StationLife, Violation } from '../checkers/told.ts';
@@ -613,17 +612,15 @@ export class Clients {
   }
 
   async #redrive(slot: StationSlot): Promise<void> {
-    const known = [...this.#letters].filter(([, letter]) => letter.slot === slot);
-    const all = known.length === 0 || this.#chance.happens(0.2);
-    const chosen = all ? undefined : this.#chance.pick(known);
+    const letters = [...this.#letters].filter(([, letter]) => letter.slot === slot);
+    const all = letters.length === 0 || this.#chance.happens(0.2);
+    const chosen = all ? undefined : this.#chance.pick(letters);
     const token = this.#token(slot);
     const groups = slot.groups.flatMap(({ life }) => life?.partitions ?? []);
-    const touched =
-      chosen === undefined
-        ? groups.flatMap((gp) => [...gp.tracks.values()].filter((track) => mayBeDead(gp, track)))
-        : chosen[1].track === undefined
-          ? []
-          : [chosen[1].track];
+    // As the group has it now: a letter may be from before the group was moved, and then its track is another.
+    const known = chosen?.[1].track;
+    const one = known?.of.track(known.sequence);
+    const touched = chosen === undefined ? groups.flatMap((gp) => [...gp.tracks.values()]) : one === undefined ? [] : [one];
     for (const gp of groups) gp.anyRedrive = true;
     for (const track of touched) {
       track.redriven = true;
@@ -634,14 +631,14 @@ export class Clients {
       track.rejected = undefined;
     }
     const input = chosen === undefined ? { all: true } : { ids: [chosen[0]] };
-    const turn = chosen?.[1].track?.of.turn;
+    const turn = one?.of.turn;
     const outcome = await this.#stage.call(`redrive in ${slot.name} ${JSON.stringify(input)}`, (broker) =>
       broker.redrive(NAMESPACE, slot.name, input),
     );
-    if (chosen === undefined) for (const [id] of known) this.#letters.delete(id);
+    if (chosen === undefined) for (const [id] of letters) this.#letters.delete(id);
     if (chosen === undefined || outcome.is !== 'answered' || !token.isSure()) return;
-    const [id, { track }] = chosen;
-    this.#letters.delete(id);
+    const track = one;
+    this.#letters.delete(chosen[0]);
     if (outcome.value.redriven > 1) throw new Violation(`letters: ${outcome.value.redriven} are redriven of one`);
     if (track === undefined || outcome.value.redriven === 0 || track.of.turn !== turn || track.of.tracks.get(track.sequence) !== track)
       return;
