@@ -112,6 +112,7 @@ interface Life {
   lastKind: AnswerKind;
   /** Clients wait, for an audit. */
   held: boolean;
+  recovering: boolean;
 }
 
 /** Everything else is answered within this, of virtual time; the volume is tried again every 10 s at the latest. */
@@ -336,6 +337,7 @@ class Campaign implements Stage {
       lastAnswer: end.endsWith('at an answer') ? this.#chance.between(1, this.#chance.pick([4, 20, 100])) : Number.POSITIVE_INFINITY,
       lastKind: this.habits.expected > 0 && this.#chance.happens(0.5) ? 'a refusal' : this.#chance.pick(ANSWER_KINDS),
       held: false,
+      recovering: false,
     };
     this.#watch(life);
     this.#life = life;
@@ -397,11 +399,14 @@ class Campaign implements Stage {
 
   /** After a failure: lets what is under way end, reads what is left, and lets the clients go on. */
   async #recover(life: Life): Promise<void> {
+    if (life.recovering) return;
+    life.recovering = true;
     for (;;) {
       await this.#sleep(500);
-      if (over(life) || life.closing || life.failed) return;
-      if (await this.#audit(true)) break;
+      if (over(life) || life.closing) return;
+      if (!life.failed && (await this.#audit(true)) && !life.failed) break;
     }
+    life.recovering = false;
     life.held = false;
   }
 
@@ -653,6 +658,8 @@ class Campaign implements Stage {
     for (const slot of this.told.slots) for (const group of slot.groups) await this.#drain(slot, group);
     for (const slot of this.told.slots) await this.#checkWake(slot, this.#chance.pick(slot.groups));
     // Retention by number, age and acknowledgements catches up, and so does the volume.
+    // After this nothing changes by itself any more: no age and no lease is longer.
+    await this.#sleep(4000);
     let excess: string | undefined = 'not asked';
     for (let tries = 0; excess !== undefined; tries++) {
       if (tries > 60) throw new Violation(excess);

@@ -171,7 +171,7 @@ export function settleBegins(verb: Settling['verb'], lease: Lease, delayMs: numb
 }
 
 /** @param outcome `counted`, or the code of the refusal; undefined when nobody knows */
-export function settleEnds(settling: Settling, outcome: string | undefined, isSure: boolean, brokerNow: number): void {
+export function settleEnds(settling: Settling, outcome: string | undefined, isSure: boolean, now: number, brokerNow: number): void {
   if (outcome === undefined) return;
   const { verb, lease, track, latest } = settling;
   const gp = track.of;
@@ -185,7 +185,7 @@ export function settleEnds(settling: Settling, outcome: string | undefined, isSu
     if (verb === 'ack') track.ackOpen--;
     if (verb === 'reject') track.rejectOpen--;
     if (verb === 'nack') track.nackOpen--;
-    if (isGood(settling, brokerNow))
+    if (now < lease.heldUntil && isGood(settling, brokerNow))
       throw new Violation(`leases: ${verb} of ${where} is refused with ${outcome}, though ${lease.consumer} surely holds it`);
     return;
   }
@@ -217,11 +217,11 @@ export function settleEnds(settling: Settling, outcome: string | undefined, isSu
 }
 
 /** A receipt that must count: the last lease told, still held when it was answered, and nobody else has a say. */
-function isGood({ lease, track, beganAt, era, touch }: Settling, brokerNow: number): boolean {
+function isGood({ lease, track, era, touch }: Settling, brokerNow: number): boolean {
   const gp = track.of;
   // Handed back before, at its last delivery, it is dead.
   if (touch > 1) return false;
   if (track.lease !== lease || lease.era !== era || track.redriven) return false;
   if (track.acked || track.rejected || track.ackOpen > 0 || track.rejectOpen > 0 || track.nackOpen > 0) return false;
-  return beganAt < lease.heldUntil && !mayBeTrimmed(gp.log, track.sequence, brokerNow);
+  return !mayBeTrimmed(gp.log, track.sequence, brokerNow);
 }

@@ -835,7 +835,7 @@ export class Consumer {
     }
     const result = outcome.value;
     this.#checkSize(slot.name, result, input);
-    settled(settling, result.failed, isSure() && era === stage.told.era, stage.brokerNow());
+    settled(settling, result.failed, isSure() && era === stage.told.era, stage.now(), stage.brokerNow());
     const leases: Lease[] = [];
     for (const block of result.blocks) {
       const seen = readBlock(stage.told, slot.name, block);
@@ -925,7 +925,7 @@ export class Consumer {
     if (outcome.is !== 'answered') return false;
     const sure = isKnown && group.turn === turn && slot.turn === stationTurn && group.life === life && era === stage.told.era;
     stage.count(`${verb}s`, leases.length);
-    settled(settling, outcome.value, sure, stage.brokerNow());
+    settled(settling, outcome.value, sure, stage.now(), stage.brokerNow());
     for (const text of foreign) {
       if (!outcome.value.some(({ receipt }) => receipt === text))
         throw new Violation(`leases: receipt ${text} is not of group ${group.name} of ${slot.name}, and counts`);
@@ -944,10 +944,10 @@ export class Consumer {
   }
 }
 
-function settled(settling: readonly Settling[], failed: readonly ReceiptFailure[], isSure: boolean, brokerNow: number): void {
+function settled(settling: readonly Settling[], failed: readonly ReceiptFailure[], isSure: boolean, now: number, brokerNow: number): void {
   for (const each of settling) {
     const failure = failed.find(({ receipt }) => receipt === each.lease.text);
-    settleEnds(each, failure?.code ?? 'counted', isSure, brokerNow);
+    settleEnds(each, failure?.code ?? 'counted', isSure, now, brokerNow);
   }
 }
 
