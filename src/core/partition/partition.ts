@@ -23,6 +23,8 @@ import type { LetterName } from './dead.ts';
 import { agedLetters, describe, findLetter, lettersAfter, redriveToGroup, removeLetters } from './dead.ts';
 import type { Ask, Fetched } from './fetch.ts';
 import { fetch, giveBack, isAvailable } from './fetch.ts';
+import type { Committed } from './inbox.ts';
+import { Inbox } from './inbox.ts';
 import { letterKey, PartitionMachine } from './machine.ts';
 import type { Part, PartResult } from './produce.ts';
 import { decideProduce } from './produce.ts';
@@ -68,12 +70,6 @@ export interface GroupCounts {
   readonly holders: ReadonlyMap<string, Holder>;
 }
 
-interface Sending {
-  readonly part: Part;
-  answer(result: PartResult): void;
-  refuse(error: unknown): void;
-}
-
 /** Least time between two trims by number or bytes. */
 const TRIM_EVERY_MS = 100;
 /** Until trimming is tried again after it failed. */
@@ -87,8 +83,7 @@ export class Partition {
   readonly #stored: Stored;
   readonly #readers = new Set<Waiter>();
   readonly #fetchers = new Map<number, Set<Waiter>>();
-  #sending: Sending[] = [];
-  #flushAsked = false;
+  readonly #inbox: Inbox;
   #trimming: Promise<unknown> = Promise.resolve();
   #trimAt = Infinity;
   #retaining = false;
@@ -101,6 +96,7 @@ export class Partition {
     this.#machine = new PartitionMachine(this.state);
     this.log = new ActorLog({ ...ports, machine: this.#machine, settleBytes: ports.limits.settleBytes });
     this.#stored = new Stored(this.log, this.state);
+    this.#inbox = new Inbox(ports.volume, ports.timers, (parts) => this.#store(parts));
   }
 
   async open(): Promise<void> {
@@ -112,55 +108,18 @@ export class Partition {
 
   /** Resolves once the part is as durable as the station says. */
   produce(part: Part): Promise<PartResult> {
-    return new Promise((answer, refuse) => {
-      this.#sending.push({ part, answer, refuse });
-      if (this.#flushAsked) return;
-      this.#flushAsked = true;
-      this.#ports.timers.endOfTurn(() => this.#flush());
-    });
+    return this.#inbox.send(part);
   }
 
-  /** Everything that was sent in this turn becomes one commit. */
-  #flush(): void {
-    const bytes = this.#sending.reduce((sum, { part }) => sum + part.view.recordsEnd, 0);
-    if (!this.log.volume.hasRoom(bytes)) {
-      // Later parts queue behind, so that the order holds; there may be more of them by then than there is room for.
-      this.log.volume.makeRoom(bytes).then(
-        () => this.#flush(),
-        (error: unknown) => this.#refuseSending(error),
-      );
-      return;
-    }
-    this.#flushNow();
-  }
-
-  #flushNow(): void {
-    const sending = this.#sending;
-    this.#sending = [];
-    this.#flushAsked = false;
-    if (sending.length === 0) return;
-    try {
-      const { log, state } = this;
-      if (this.#removed) throw stationRemoved();
-      const { now } = log;
-      const { drafts, results } = decideProduce(
-        state,
-        sending.map(({ part }) => part),
-        now,
-        this.#ports.limits,
-      );
-      if (drafts.length > 0) log.append(drafts, now);
-      const open = log.wait(state.produced, this.#level);
-      for (const [i, each] of sending.entries()) answerWhen(open, each, results[i]!);
-      if (drafts.length > 0) this.#produced();
-    } catch (error) {
-      for (const each of sending) each.refuse(error);
-    }
-  }
-
-  #refuseSending(error: unknown): void {
-    this.#flushAsked = false;
-    for (const each of this.#sending.splice(0)) each.refuse(error);
+  #store(parts: readonly Part[]): Committed {
+    const { log, state } = this;
+    if (this.#removed) throw stationRemoved();
+    const { now } = log;
+    const { drafts, results } = decideProduce(state, parts, now, this.#ports.limits);
+    if (drafts.length > 0) log.append(drafts, now);
+    const open = log.wait(state.produced, this.#level);
+    if (drafts.length > 0) this.#produced();
+    return { results, open };
   }
 
   #produced(): void {
@@ -486,7 +445,7 @@ export class Partition {
   /** Whoever waits is told; nothing more is done here. */
   close(error: WaysideError = storageFailed()): void {
     this.log.close(error);
-    this.#refuseSending(error);
+    this.#inbox.refuse(error);
     for (const reader of this.#readers) reader.wake();
     for (const waiters of this.#fetchers.values()) for (const waiter of waiters) waiter.wake();
     this.#fetchers.clear();
@@ -502,11 +461,4 @@ export class Partition {
 
 function stationRemoved(): WaysideError {
   return new WaysideError('STATION_NOT_FOUND', 'The station was removed.');
-}
-
-function answerWhen(open: Promise<void> | undefined, { answer, refuse }: Sending, result: PartResult | WaysideError): void {
-  const go = () => (result instanceof WaysideError ? refuse(result) : answer(result));
-  if (result instanceof WaysideError && isPlanted('refuse-before-the-gate')) go();
-  if (open === undefined) go();
-  else open.then(go, refuse);
 }
