@@ -12,7 +12,7 @@ import { Actor, addRow, newRange } from './actors.ts';
 import { markCopied, recount } from './counting.ts';
 import { decodeNotes } from './footer.ts';
 import type { Place, RecordHeader } from './format.ts';
-import { RECORD_DIRECTORY, RECORD_ENTRY, SEGMENT_HEADER_BYTES } from './format.ts';
+import { decodeSegmentHeader, RECORD_DIRECTORY, RECORD_ENTRY, SEGMENT_HEADER_BYTES } from './format.ts';
 import { addEntry, keyOf, replay } from './replay.ts';
 import { scanBlocks } from './scan.ts';
 import { seal } from './sealing.ts';
@@ -23,6 +23,9 @@ import { EntryTable } from './table.ts';
 import type { Tables } from './tables.ts';
 import type { Found, Tail } from './tail.ts';
 import { blockEpoch, findTail, look, trailerOf, trustedTail } from './tail.ts';
+
+/** A read that gives other bytes than before is tried again so often. */
+const READS_MAX = 3;
 
 /** What opening leaves to be done: a new segment is to be begun behind `end`. */
 export interface Opened {
@@ -106,7 +109,7 @@ async function openFound(
       store.lend(segment);
       continue;
     }
-    await writeAgain(segment, one.file, tail.known);
+    await writeAgain(store, segment, one.file, tail.known);
     await seal(store, segment);
   }
   await countCut(store, tables);
@@ -191,13 +194,25 @@ async function isFooterLost(one: Found, segment: Segment): Promise<boolean> {
  * What is not known to have been synced is written again where it lies. It may have been read from the system's cache: after
  * a sync that failed in a former process the cache has it, the disk has not, and another sync would write nothing.
  */
-async function writeAgain(segment: Segment, file: File, known: Place): Promise<void> {
+async function writeAgain(store: Store, segment: Segment, file: File, known: Place): Promise<void> {
   if (segment.number < known.segment || isPlanted('trust-the-page-cache')) return;
   const from = segment.number === known.segment ? known.offset : 0;
   if (from >= segment.end) return;
-  await file.writeAhead(from, await file.read(from, segment.end - from));
+  await file.writeAhead(from, (await readWhole(store, segment, file)).subarray(from));
   // A footer says that what is before it is synced, so it comes after.
   await file.sync();
+}
+
+/** What is written again is checked before: a bit that only this read has turned must not come to rest. */
+async function readWhole(store: Store, segment: Segment, file: File): Promise<Uint8Array> {
+  for (let attempt = 0; attempt < READS_MAX; attempt++) {
+    const bytes = await file.read(0, segment.end);
+    const header = decodeSegmentHeader(bytes);
+    if (header === undefined || header === 'newer') continue;
+    const end = scanBlocks(segment.name, bytes, segment.id, SEGMENT_HEADER_BYTES, segment.end, store.ports.crc32c, () => {});
+    if (end === segment.end) return bytes;
+  }
+  throw corruption(segment.name, 0, segment.end, 'it reads otherwise than a moment ago');
 }
 
 async function countCut(store: Store, tables: Tables): Promise<void> {
