@@ -30,7 +30,7 @@ import { Running } from './running.ts';
 import type { LogSettings } from './settings.ts';
 import { makeSettings } from './settings.ts';
 import type { Ports } from './store.ts';
-import { storageFailed } from './store.ts';
+import { closed, storageFailed } from './store.ts';
 import type { Block } from './writer.ts';
 
 export type { LogSettings } from './settings.ts';
@@ -223,8 +223,4 @@ export class LogVolume implements Volume {
     this.#locked = false;
     await this.#ports.files.unlock();
   }
-}
-
-function closed(): WaysideError {
-  return new WaysideError('SHUTTING_DOWN', 'The volume is closed. Open another one on the same place.');
 }

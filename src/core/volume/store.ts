@@ -39,6 +39,7 @@ export class Store {
   /** Told once, when the store fails. */
   onFailure: (error: Error) => void = () => {};
   #opened: Segment[] = [];
+  #filesClosed = false;
 
   constructor(ports: Ports, settings: LogSettings) {
     this.ports = ports;
@@ -53,8 +54,10 @@ export class Store {
     this.onFailure(this.failure);
   }
 
+  /** @throws STORAGE_FAILED · SHUTTING_DOWN its files are closed: a read that is under way must end, not begin again */
   check(): void {
     if (this.failure) throw storageFailed(this.failure);
+    if (this.#filesClosed) throw closed();
   }
 
   newId(): FileId {
@@ -63,6 +66,7 @@ export class Store {
 
   /** Runs `read` with the segment's file open, which nobody overwrites or closes meanwhile. */
   async reading<T>(segment: Segment, read: (file: File) => Promise<T>): Promise<T> {
+    this.check();
     if (segment.dropped) throw new Dropped();
     segment.readers++;
     try {
@@ -110,6 +114,7 @@ export class Store {
   }
 
   async closeFiles(): Promise<void> {
+    this.#filesClosed = true;
     for (const segment of this.segments.values()) {
       const file = segment.file;
       segment.file = undefined;
@@ -120,6 +125,10 @@ export class Store {
 
 /** The segment went while it was to be read: what lived in it lives elsewhere now, so look again. */
 export class Dropped extends Error {}
+
+export function closed(): WaysideError {
+  return new WaysideError('SHUTTING_DOWN', 'The volume is closed. Open another one on the same place.');
+}
 
 export function storageFailed(cause: unknown): WaysideError {
   const what = cause instanceof Error ? cause.message : String(cause);
