@@ -44,7 +44,7 @@ import { checkName, groupConfig, whole } from './config.ts';
 import { WaysideError } from './errors.ts';
 import type { Limits } from './limits.ts';
 import { makeLimits } from './limits.ts';
-import type { Holder } from './partition/partition.ts';
+import type { Holder } from './partition/counts.ts';
 import { LEASED } from './partition/runs.ts';
 import type { Clock, Journal, Random, Soon, Timers, Volume } from './ports.ts';
 import { formatLease, formatReceipt } from './receipt.ts';

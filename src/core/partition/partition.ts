@@ -19,6 +19,8 @@ import type { Settled, Settling } from './acknowledge.ts';
 import { expireLeases, settle } from './acknowledge.ts';
 import type { Given } from './configure.ts';
 import { changeGroup, configure, makeGroup, removeGroup, resolvePlace, seek } from './configure.ts';
+import type { GroupCounts } from './counts.ts';
+import { countGroup } from './counts.ts';
 import type { LetterName } from './dead.ts';
 import { agedLetters, describe, findLetter, lettersAfter, redriveToGroup, removeLetters } from './dead.ts';
 import type { Ask, Fetched } from './fetch.ts';
@@ -30,9 +32,8 @@ import type { Part, PartResult } from './produce.ts';
 import { decideProduce } from './produce.ts';
 import type { Goal } from './retain.ts';
 import { purgeGoal, retentionGoal, trimSlice } from './retain.ts';
-import { LEASED } from './runs.ts';
 import type { Group, Letter } from './state.ts';
-import { PartitionState, unread } from './state.ts';
+import { PartitionState } from './state.ts';
 import type { Found } from './stored.ts';
 import { isTrimmed, Stored, soon } from './stored.ts';
 
@@ -53,21 +54,6 @@ export interface PartitionPorts {
 /** Someone who waits for messages. `wake` may be called at any time, and means: look again. */
 export interface Waiter {
   wake(): void;
-}
-
-/** A consumer that holds leases. */
-export interface Holder {
-  readonly inFlight: number;
-  /** When it was given something last, in ms since 1970. */
-  readonly lastSeenAt: number;
-}
-
-export interface GroupCounts {
-  readonly unread: number;
-  readonly inFlight: number;
-  readonly redelivered: number;
-  readonly dead: number;
-  readonly holders: ReadonlyMap<string, Holder>;
 }
 
 /** Least time between two trims by number or bytes. */
@@ -262,14 +248,7 @@ export class Partition {
   }
 
   groupCounts(group: Group): GroupCounts {
-    const holders = new Map<string, Holder>();
-    for (const { state, consumer, from, end, since } of group.runs.list) {
-      if (state !== LEASED) continue;
-      const { inFlight, lastSeenAt } = holders.get(consumer) ?? { inFlight: 0, lastSeenAt: 0 };
-      holders.set(consumer, { inFlight: inFlight + end - from, lastSeenAt: Math.max(lastSeenAt, since) });
-    }
-    const { inFlight, redelivered } = group.runs;
-    return { unread: unread(this.state, group), inFlight, redelivered, dead: group.dead, holders };
+    return countGroup(this.state, group);
   }
 
   /** Resolves when all that the partition says now is as durable as the station says. */
