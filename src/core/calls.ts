@@ -79,10 +79,24 @@ export interface PageInput {
   readonly after?: string | undefined;
 }
 
+/**
+ * A producer's name for a batch. `sequence` is that of the batch's first message, counted from 1 in each partition and
+ * epoch; a batch of n messages uses n of them, refused ones included. A repeat is answered with the places of the first
+ * time (`duplicates`), a newer epoch fences the older ones.
+ */
+export interface Producer {
+  /** A name (API.md §2). */
+  readonly id: string;
+  readonly epoch: number;
+  readonly sequence: number;
+}
+
 export interface ProduceInput {
   readonly partition?: number | undefined;
   readonly atomic?: boolean | undefined;
   readonly expectedSequence?: number | undefined;
+  /** Whose batch it is: stored once, in order (see Producer). */
+  readonly producer?: Producer | undefined;
   /** The batch was built by this process (BatchBuilder): its CRC need not be checked again. */
   readonly trusted?: boolean | undefined;
 }
@@ -214,14 +228,21 @@ export interface FetchResult {
 
 export interface ReceiptFailure {
   readonly receipt: string;
+  /** Of a range: all from the receipt's sequence up to this one. */
+  readonly to?: number | undefined;
   readonly code: Code;
   readonly detail: string;
 }
 
 export type SettleVerb = 'ack' | 'nack' | 'extend' | 'reject';
 
+/** Sequences `from … to` (both included) of one partition, given out under one lease. */
+export type ReceiptRange = readonly [partition: number, lease: string, from: number, to: number];
+
 export interface SettleInput {
   readonly receipts: readonly string[];
+  /** Costs a step a run of messages, not a message. */
+  readonly ranges?: readonly ReceiptRange[] | undefined;
   /** nack: not again before this. */
   readonly delayMs?: number | undefined;
   /** extend: counted from now. */
@@ -282,6 +303,8 @@ export interface Broker {
   /** Makes the group when it is not there. */
   fetch(ns: string, station: string, group: string, input: FetchInput): Promise<FetchResult>;
   settle(ns: string, station: string, group: string, verb: SettleVerb, input: SettleInput): Promise<readonly ReceiptFailure[]>;
+  /** What the consumer holds goes to others at once, and does not count as delivered. */
+  release(ns: string, station: string, group: string, consumer: string): Promise<{ released: number }>;
 
   deadLetters(ns: string, station: string, filter: DeadLetterFilter): Promise<Page<DeadLetter>>;
   deadLetter(ns: string, station: string, id: string): Promise<DeadLetter>;
