@@ -17,6 +17,7 @@ const COMMANDS = {
   start: ['src/adapters/node/main.ts'],
   test: ['scripts/test.ts'],
   check: ['scripts/check.ts'],
+  reference: ['scripts/reference.ts'],
   format: ['node_modules/@biomejs/biome/bin/biome', 'check', '--write'],
   bench: ['bench/main.ts'],
   simulate: ['test/simulation/main.ts'],
