@@ -314,7 +314,7 @@ class OpenBroker implements Broker {
     const station = await this.#station(ns, stationName);
     checkName('group', name);
     const limits = this.#parts.consuming.check(input);
-    if (!station.groups.has(name)) {
+    if (!station.groups.has(name) && input.join !== true) {
       const config = groupConfig(input.startAt === undefined ? {} : { startAt: input.startAt }, this.#limits);
       await this.#run(await this.#decided((catalog) => catalog.makeGroup(station, name, config)));
     }
@@ -325,6 +325,11 @@ class OpenBroker implements Broker {
   async settle(ns: string, stationName: string, name: string, verb: SettleVerb, input: SettleInput): Promise<readonly ReceiptFailure[]> {
     const { station, group } = await this.#group(ns, stationName, name);
     return this.#parts.consuming.settle(station, group, verb, input);
+  }
+
+  async release(ns: string, stationName: string, name: string, consumer: string): Promise<{ released: number }> {
+    const { station, group } = await this.#group(ns, stationName, name);
+    return { released: await this.#parts.consuming.release(station, group, consumer) };
   }
 
   // ── Dead letters ───────────────────────────────────────────────────────────────────────────────────────────────

@@ -7,6 +7,7 @@
 import type { Code } from './errors.ts';
 import type { Durability } from './ports.ts';
 
+/** How long messages are kept. Each bound holds by itself; without any they are kept for ever. */
 export interface Retention {
   /** Milliseconds since a message got its sequence. */
   readonly maxAgeMs: number | undefined;
@@ -14,55 +15,81 @@ export interface Retention {
   readonly maxMessages: number | undefined;
   /** Record bytes, per partition. */
   readonly maxBytes: number | undefined;
+  /** A message goes when every group has acked it; while there is no group, all are kept. */
   readonly untilAcked: boolean | undefined;
   /** What happens to a message that `maxMessages` or `maxBytes` has no room for: the oldest goes, or it is refused. */
   readonly discard: 'old' | 'refuse';
 }
 
+/** How long dead letters are kept. */
 export interface DeadLetterConfig {
+  /** Milliseconds since they died; undefined: until they are sent again or removed. */
   readonly maxAgeMs: number | undefined;
 }
 
+/** What a station is. */
 export interface StationConfig {
+  /** 1 to 256. Order holds within one of them. */
   readonly partitions: number;
+  /** Which messages go, and when. */
   readonly retention: Retention;
+  /** What an answer waits for at least. */
   readonly durability: Durability;
+  /** Milliseconds that the id of a message is remembered for. */
   readonly dedupWindowMs: number;
+  /** Payload bytes of one message. */
   readonly maxMessageBytes: number;
+  /** How long dead letters are kept. */
   readonly deadLetter: DeadLetterConfig;
 }
 
 /** As it comes in: what is left out takes its default; in a patch `null` takes a setting back to its default. */
 export interface StationInput {
+  /** 1 (unless given) to 256; cannot be changed. */
   readonly partitions?: number | undefined;
+  /** Without any bound unless given: messages are kept. */
   readonly retention?: { readonly [name in keyof Retention]?: Retention[name] | null | undefined } | null | undefined;
+  /** The strongest that the host gives, unless given. */
   readonly durability?: Durability | undefined;
+  /** Milliseconds, 0 to 604_800_000 (a week); 120_000 unless given. */
   readonly dedupWindowMs?: number | null | undefined;
+  /** Bytes, 1 to 1_048_576 (unless given). */
   readonly maxMessageBytes?: number | null | undefined;
+  /** Dead letters are kept unless an age is given, in milliseconds. */
   readonly deadLetter?: { readonly maxAgeMs?: number | null | undefined } | null | undefined;
 }
 
+/** What is in one partition now. */
 export interface PartitionCounts {
+  /** From 0. */
   readonly partition: number;
+  /** Messages that are there. */
   readonly messages: number;
   /** Record bytes. */
   readonly bytes: number;
-  /** The first sequence that is there, and the last that was given; `first` is `last + 1` when it is empty. */
+  /** The first sequence that is there; `last + 1` when it is empty. */
   readonly first: number;
+  /** The last sequence that was given; 0 before the first message. */
   readonly last: number;
 }
 
 /** A station without its live counts, as the list gives it. */
 export interface StationHead extends StationConfig {
+  /** 1 to 128 of `a-z A-Z 0-9 . _ -`, not starting with a dot. */
   readonly name: string;
   /** Rises with each change of the configuration, from 1. Also the ETag. */
   readonly version: number;
+  /** Milliseconds since 1970. */
   readonly createdAt: number;
 }
 
+/** A station with its live counts. */
 export interface StationInfo extends StationHead {
+  /** Messages that are there, in all partitions. */
   readonly messages: number;
+  /** Their record bytes. */
   readonly bytes: number;
+  /** The same of each partition. */
   readonly counts: readonly PartitionCounts[];
   /** Key slots (XXH32 mod 4096) `[first, last, partition]`. */
   readonly slots: readonly (readonly [number, number, number])[];
@@ -80,14 +107,27 @@ export interface PageInput {
 }
 
 /**
- * A producer's name for a batch. `sequence` is that of the batch's first message, counted from 1 in each partition and
- * epoch; a batch of n messages uses n of them, refused ones included. A repeat is answered with the places of the first
- * time (`duplicates`), a newer epoch fences the older ones.
+ * A producer's name for a batch, so that it is stored once and in order, however often it is sent. Needs a named partition
+ * on a station with several.
+ *
+ * A batch of n messages that is answered uses n sequences, also for those of its messages that are in `errors` or were
+ * stored before under their id. A batch that is refused (the call throws: PRODUCER_FENCED, PRODUCER_GAP, SEQUENCE_MISMATCH,
+ * anything of an atomic one, INVALID_RECORDS, BATCH_TOO_LARGE, OVERLOADED, STORAGE_FULL, whatever names a wrong input) uses
+ * none. Where the outcome is unknown the same batch is sent again with the same sequence.
+ *
+ * A repeat is answered with the places of the first time, as `duplicates`; the last 64 batches of a producer are
+ * remembered, or more where they followed each other. A repeat that became no message then, or that is not remembered, is
+ * never stored: it is refused again for what it was refused, else with PRODUCER_GAP.
+ *
+ * A newer epoch begins at 1, and fences the older ones. A partition forgets a producer that used
+ * no sequence for `producerMs`, and the longest unheard above `producersMax`: PRODUCER_GAP, unless it begins at 1.
  */
 export interface Producer {
-  /** A name (API.md §2). */
+  /** A name, as those of stations and consumers. */
   readonly id: string;
+  /** From 1. */
   readonly epoch: number;
+  /** That of the batch's first message, counted from 1 in each partition and epoch. */
   readonly sequence: number;
 }
 
@@ -162,50 +202,74 @@ export interface ReadResult {
   readonly end: boolean;
 }
 
+/** How a group gives messages out: as they come, one message of a key at a time, or one lease of a partition at a time. */
 export type Order = 'none' | 'key' | 'partition';
 
+/** What a group is. */
 export interface GroupConfig {
-  /** As it was given, as a text. */
+  /** Where it began: as it was given, as a text. */
   readonly startAt: string;
+  /** What may be out at once. */
   readonly order: Order;
+  /** Milliseconds that a message is kept from others, unless the fetch says else. */
   readonly leaseMs: number;
+  /** After so many deliveries a message is a dead letter. */
   readonly maxDeliveries: number;
-  /** Per partition; undefined for no bound. */
+  /** Messages that may be out at once, in each partition; undefined for no bound. */
   readonly maxInFlight: number | undefined;
 }
 
+/** As it comes in: what is left out takes its default; in a patch `null` takes a setting back to its default. */
 export interface GroupInput {
   /** `start` (default), `end`, a sequence, or `time:MS`. */
   readonly startAt?: number | string | undefined;
+  /** `none` unless given. */
   readonly order?: Order | undefined;
+  /** Milliseconds, 1_000 to 43_200_000 (12 h); 30_000 unless given. */
   readonly leaseMs?: number | null | undefined;
+  /** 1 to 1_000_000; 10 unless given. */
   readonly maxDeliveries?: number | null | undefined;
+  /** From 1, in each partition; no bound unless given. */
   readonly maxInFlight?: number | null | undefined;
 }
 
+/** A group without its live counts, as the list gives it. */
 export interface GroupHead extends GroupConfig {
+  /** 1 to 128 of `a-z A-Z 0-9 . _ -`, not starting with a dot. */
   readonly name: string;
+  /** Rises with each change of the configuration, from 1. Also the ETag. */
   readonly version: number;
+  /** Milliseconds since 1970. */
   readonly createdAt: number;
 }
 
+/** A group with its live counts, exact and of all partitions together. */
 export interface GroupInfo extends GroupHead {
   /** Messages that the group has still to get: never delivered, or waiting to be delivered again. */
   readonly unread: number;
+  /** Messages that are out under a lease. */
   readonly inFlight: number;
   /** Of those in flight, the ones that were delivered before. */
   readonly redelivered: number;
+  /** Its dead letters. */
   readonly dead: number;
   /** Consumers that have fetched within the last minute or hold a lease. */
   readonly members: readonly { readonly consumer: string; readonly inFlight: number; readonly lastSeenAt: number }[];
 }
 
+/** A message that is out under a lease. */
 export interface PendingInfo {
+  /** From 0. */
   readonly partition: number;
+  /** Its place in the partition, from 1. */
   readonly sequence: number;
+  /** Who has it. */
   readonly consumer: string;
+  /** How often it was given out, this time included. */
   readonly deliveries: number;
+  /** When the lease ends: milliseconds since 1970. */
   readonly expiresAt: number;
+  /** What it is settled with. */
   readonly receipt: string;
 }
 
@@ -218,6 +282,18 @@ export interface FetchInput {
   readonly startAt?: number | string | undefined;
   readonly ack?: readonly string[] | undefined;
   readonly signal?: Signal | undefined;
+  /** Bounds what is taken at each look, beside `maxBytes`: for who cannot pass on everything that may come. */
+  readonly room?: Room | undefined;
+  /** The group must be there: it is not made. @throws GROUP_NOT_FOUND */
+  readonly join?: boolean | undefined;
+}
+
+/** Room for messages, asked in the very turn in which they are leased. */
+export interface Room {
+  /** Takes up to `bytes`. 0: there is none now, nothing is leased, and whoever owns the room ends the fetch by its signal. */
+  take(bytes: number): number;
+  /** What was not used; below zero where a message has overdrawn. */
+  giveBack(bytes: number): void;
 }
 
 export interface FetchResult {

@@ -46,6 +46,7 @@ export const CODES = {
   STORAGE_FULL: [507, 'The storage is full'],
 } as const satisfies Record<string, readonly [number, string]>;
 
+/** What a caller acts on: see the table above. */
 export type Code = keyof typeof CODES;
 
 /** What a refusal may say beside its text: `field` names the input, `index` its place in a batch. */

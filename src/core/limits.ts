@@ -28,6 +28,9 @@ export const DEFAULT_LIMITS = {
   delayMsMax: 365 * 24 * 60 * 60 * 1000,
   dedupWindowMsDefault: 120_000,
   dedupWindowMsMax: 7 * 24 * 60 * 60 * 1000,
+  /** How long a partition knows a producer that sends nothing new, and how many it knows. */
+  producerMs: 24 * 60 * 60 * 1000,
+  producersMax: 10_000,
   partitionsMax: 256,
   stationsMax: 100_000,
   groupsPerStationMax: 1_000,
@@ -40,7 +43,9 @@ export const DEFAULT_LIMITS = {
   fetchBytesDefault: 1024 * 1024,
   listLimitDefault: 100,
   listLimitMax: 1_000,
+  /** Receipts of one call, and its ranges; and the messages that its ranges name together. */
   receiptsMax: 10_000,
+  settledMax: 1_000_000,
   /** Text given with a reject, in bytes. */
   reasonBytesMax: 4 * 1024,
   /** Fetches and reads that wait for messages, of all stations together. */
@@ -52,6 +57,15 @@ export const DEFAULT_LIMITS = {
   /** Time within which what was written is synced although nobody waits for it. */
   syncWithinMs: 50,
   ticketMs: 60_000,
+  /** One frame, whatever is in it; base64 and the names of fields make JSON larger than the records it becomes. */
+  frameBytesMax: 17 * 1024 * 1024,
+  /** Bytes that wait to leave one session: above it its frames are not read, somewhat below it nothing is delivered to it. */
+  outgoingBytesMax: 4 * 1024 * 1024,
+  /** Calls of one session that have no answer yet, and its subscriptions. */
+  callsMax: 4_096,
+  subscriptionsMax: 1_000,
+  /** Until the first frame of a session must be there. */
+  helloMs: 10_000,
 } as const;
 
 export type Limits = { readonly [name in keyof typeof DEFAULT_LIMITS]: number };
@@ -74,6 +88,7 @@ export function makeLimits(changes: Partial<Limits> = {}): Limits {
     ['fetchCountDefault', 'fetchCountMax'],
     ['fetchBytesDefault', 'fetchBytesMax'],
     ['batchBytesMax', 'pendingBytesMax'],
+    ['batchBytesMax', 'frameBytesMax'],
   ];
   for (const [less, more] of ordered) {
     if (limits[less] > limits[more]) throw new TypeError(`The limit ${less} (${limits[less]}) is above ${more} (${limits[more]}).`);

@@ -31,21 +31,21 @@ export function formatReceipt(partition: number, sequence: number, lease: string
   return `${partition}.${sequence}.${lease}`;
 }
 
-/** The partition that a receipt belongs to, before anything else of it is looked at. @throws INVALID_RECEIPT */
+/** @throws INVALID_RECEIPT */
 export function parseReceipt(text: string, secret: number): Receipt {
   const [, partition, sequence, lease] = /^(0|[1-9]\d{0,4})\.([1-9]\d{0,15})\.([a-z0-9-]{7,40})$/.exec(text) ?? [];
-  const [, group, epoch, index, given] = /^([0-9a-z]{1,11})-([0-9a-z]{1,11})-([0-9a-z]{1,11})-([0-9a-z]{7})$/.exec(lease ?? '') ?? [];
+  if (lease === undefined || !Number.isSafeInteger(Number(sequence))) throw invalid();
+  return { partition: Number(partition), sequence: Number(sequence), ...parseLease(lease, Number(partition), secret) };
+}
+
+/** @throws INVALID_RECEIPT */
+export function parseLease(lease: string, partition: number, secret: number): LeaseId {
+  const [, group, epoch, index, given] = /^([0-9a-z]{1,11})-([0-9a-z]{1,11})-([0-9a-z]{1,11})-([0-9a-z]{7})$/.exec(lease) ?? [];
   if (group === undefined || epoch === undefined || index === undefined || given === undefined) throw invalid();
-  const receipt = {
-    partition: Number(partition),
-    sequence: Number(sequence),
-    group: parseInt(group, 36),
-    epoch: parseInt(epoch, 36),
-    index: parseInt(index, 36),
-  };
-  if (!Object.values(receipt).every(Number.isSafeInteger)) throw invalid();
-  if (tag(`${group}-${epoch}-${index}`, receipt.partition, secret) !== given) throw invalid();
-  return receipt;
+  const parsed = { group: parseInt(group, 36), epoch: parseInt(epoch, 36), index: parseInt(index, 36) };
+  if (!Object.values(parsed).every(Number.isSafeInteger)) throw invalid();
+  if (tag(`${group}-${epoch}-${index}`, partition, secret) !== given) throw invalid();
+  return parsed;
 }
 
 function tag(body: string, partition: number, secret: number): string {

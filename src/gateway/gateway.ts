@@ -10,9 +10,13 @@ import { Hono } from 'hono';
 import type { Broker } from '../core/calls.ts';
 import { asWaysideError, WaysideError } from '../core/errors.ts';
 import type { Limits } from '../core/limits.ts';
-import type { Clock, Journal, Random } from '../core/ports.ts';
+import type { Clock, Journal, Random, Timers } from '../core/ports.ts';
 import type { Runtime } from '../protocol/schemas.ts';
 import { makeSchemas } from '../protocol/schemas.ts';
+import { InnerCall } from './frames/call.ts';
+import { Frames } from './frames/frames.ts';
+import { wsRoutes } from './frames/routes.ts';
+import { Sessions } from './frames/sessions.ts';
 import { pageRoutes } from './page/routes.ts';
 import { described, problemOf } from './problem.ts';
 import { Access } from './rest/access.ts';
@@ -41,6 +45,7 @@ export interface GatewayOptions {
   /** Origins whose pages may call, as `https://example.org`; none unless set. */
   readonly corsOrigins?: readonly string[] | undefined;
   readonly clock: Clock;
+  readonly timers: Timers;
   /** Makes tickets: must be one that nobody can guess. */
   readonly random: Random;
   readonly journal: Journal;
@@ -48,12 +53,19 @@ export interface GatewayOptions {
   readonly wire?: ((env: unknown) => WireRequest | undefined) | undefined;
 }
 
-/** @returns a Hono app; its `fetch` answers requests */
-export function createGateway(broker: Broker, options: GatewayOptions): Hono {
-  const { limits, runtime, version, journal, wire = () => undefined } = options;
+export interface Gateway {
+  readonly app: Hono;
+  /** Answers a request. @param env what the host knows of it, for `wire` */
+  fetch(request: Request, env?: unknown): Response | Promise<Response>;
+  readonly frames: Frames;
+}
+
+export function createGateway(broker: Broker, options: GatewayOptions): Gateway {
+  const { limits, runtime, version, journal, clock, timers, random } = options;
+  const wire = (env: unknown) => (env instanceof InnerCall ? env.wire : options.wire?.(env));
   const schemas = makeSchemas(limits, runtime);
   const service: Service = { broker, limits, schemas, runtime, version, journal };
-  const tickets = new Tickets(options.clock, options.random, limits.ticketMs);
+  const tickets = new Tickets(clock, random, limits.ticketMs);
   const access = new Access(options, tickets);
 
   const routes: Route[] = [
@@ -66,6 +78,7 @@ export function createGateway(broker: Broker, options: GatewayOptions): Hono {
     ...deadLetterRoutes(service),
     ...healthRoutes(service),
     ...ticketRoutes(schemas, tickets, limits),
+    ...wsRoutes(),
     ...pageRoutes(),
   ];
   routes.push(openapiRoute(routes, schemas, version));
@@ -73,10 +86,12 @@ export function createGateway(broker: Broker, options: GatewayOptions): Hono {
   const app = new Hono({ getPath: (request, given) => rawPath(request, wire(given?.env)) });
   const answer = async (context: Context, route: Pick<Route, 'run' | 'open' | 'ticketed'>): Promise<Response> => {
     const { raw } = context.req;
-    const call = new Call(raw, wire(context.env), (name) => context.req.param(name));
+    // Made by a session of ours, and by nobody else: whoever speaks there was judged when it opened.
+    const inner = (context.env as unknown) instanceof InnerCall ? (context.env as InnerCall) : undefined;
+    const call = new Call(raw, wire(context.env), (name) => context.req.param(name), inner?.namespace);
     let response: Response;
     try {
-      access.check(raw, route.open ?? false, route.ticketed ?? false);
+      if (inner === undefined) access.check(raw, route.open ?? false, route.ticketed ?? false);
       response = await route.run(call);
     } catch (thrown) {
       if (!(thrown instanceof WaysideError)) journal.error(`${raw.method} ${context.req.path}: ${described(thrown)}`);
@@ -95,7 +110,12 @@ export function createGateway(broker: Broker, options: GatewayOptions): Hono {
     if (raw.method === 'OPTIONS' && allowed.length > 0 && origin !== undefined) return preflight(raw, allowed, origin);
     return answer(context, { open: !context.req.path.startsWith('/v1'), run: () => nothingHere(allowed, raw.method, context.req.path) });
   });
-  return app;
+
+  const dispatch = (call: InnerCall) => app.fetch(call.request, call);
+  const sessions = new Sessions(clock, timers);
+  const newId = () => random.u32().toString(36) + random.u32().toString(36);
+  const frames = new Frames({ broker, limits, journal, clock, timers, sessions, dispatch, newId }, access);
+  return { app, fetch: (request, env) => app.fetch(request, env as object), frames };
 }
 
 const METHODS: readonly Method[] = ['GET', 'PUT', 'POST', 'PATCH', 'DELETE'];

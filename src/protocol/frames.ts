@@ -11,11 +11,17 @@ export type FrameProtocol = (typeof FRAME_PROTOCOLS)[number];
 
 /** Why a socket is closed. */
 export const CLOSE = {
+  /** The broker stops: connect again in a moment. */
   restart: 1012,
+  /** No frame, one without a usable id, or an id of a call under way used again. */
   badFrame: 4400,
+  /** Missing or wrong, or something else came before hello. */
   credential: 4401,
+  /** No hello in time, or no frame for too long. */
   silent: 4408,
+  /** A frame above `frameBytesMax`, or in too many pieces. */
   tooLarge: 4413,
+  /** More calls without an answer than `callsMax`. */
   tooFast: 4429,
 } as const;
 
@@ -38,6 +44,10 @@ export interface FrameProducer {
   readonly sequence: number;
 }
 
+/**
+ * What a client sends. `hello` first; then frames with an `id`, a whole number that no other call under way has (one that
+ * is used twice at a time ends the session), and signs of life. Each id is answered once, in any order.
+ */
 export type ClientFrame =
   | { readonly op: 'hello'; readonly token?: string }
   | { readonly op: 'ping' | 'pong' }
@@ -77,7 +87,16 @@ export type ClientFrame =
       readonly startAt?: number | string;
       readonly ack?: readonly string[];
     }
-  | { readonly op: 'call'; readonly id: number; readonly method: string; readonly path: string; readonly body?: unknown }
+  | {
+      readonly op: 'call';
+      readonly id: number;
+      readonly method: string;
+      /** From its slash: `/v1/stations`. Without a namespace in it, it is in that of the session. */
+      readonly path: string;
+      readonly body?: unknown;
+      /** Of what is changed: sent as `If-Match`. */
+      readonly version?: number;
+    }
   | {
       readonly op: 'subscribe';
       readonly id: number;
@@ -99,7 +118,7 @@ export interface FrameBlock {
   readonly producedAt: number;
   readonly deliveries: number;
   readonly lease: string;
-  /** Records end to end, without the head and the CRC of a batch. */
+  /** A whole batch (API.md §6) whose flags say that no CRC follows: 13 bytes of head, then the records end to end. */
   readonly records: Uint8Array;
 }
 
@@ -107,8 +126,20 @@ export interface FrameError {
   readonly code: string;
   readonly detail: string;
   readonly retryAfterMs?: number;
+  /** Which input, and which message of a batch, where that is known. */
+  readonly field?: string;
+  readonly index?: number;
 }
 
+/** The `ok` of a subscribe: how long its deliveries are leased. */
+export interface FrameSubscribed {
+  readonly leaseMs: number;
+}
+
+/**
+ * What a server sends. `deleted` ends a subscription, and its number is free; after `paused` (the storage has failed, or
+ * too much waits) it goes on by itself as soon as it can, which only the next delivery tells.
+ */
 export type ServerFrame =
   | { readonly op: 'welcome'; readonly session: string; readonly limits: Readonly<Record<string, number>> }
   | { readonly op: 'ping' | 'pong' }

@@ -90,4 +90,20 @@ export const records: Check[] = [
       await wellAndEmpty(t, s.path);
     },
   },
+  {
+    name: '?atomic=true: all or nothing, and which message it failed for; other batches say it in their body',
+    async run(t) {
+      const s = await t.station({ maxMessageBytes: 8 });
+      const part = batchOf([{ payload: 'a' }, { payload: 'far too long' }]);
+      const answer = await s.sendRecords(part, '?atomic=true');
+      refused(answer, 413, 'MESSAGE_TOO_LARGE');
+      equal(answer.json.index, 1, 'the index');
+      await s.stored([]);
+      equal(status(await s.sendRecords(part, '?atomic=false'), 207).json.errors, [[1, 'MESSAGE_TOO_LARGE']], 'without it');
+      status(await s.sendRecords(batchOf([{ payload: 'b' }, { payload: 'c' }]), '?atomic=true'), 201);
+      await s.stored(['a', 'b', 'c']);
+      refused(await s.sendRecords(part, '?atomic=yes'), 400, 'INVALID_REQUEST', 'another word');
+      refused(await s.sendBatch([{ text: 'd' }], {}, '?atomic=true'), 400, 'INVALID_REQUEST', 'a batch of JSON');
+    },
+  },
 ];

@@ -4,11 +4,14 @@ import { badInput } from './bad-input.ts';
 import type { Check } from './checks.ts';
 import { deadLetters } from './dead-letters.ts';
 import { dedup } from './dedup.ts';
+import { framesJson, framesMsgpack } from './frames.ts';
+import { framesBad } from './frames-bad.ts';
 import { groups } from './groups.ts';
 import { health } from './health.ts';
 import { lasting } from './lasting.ts';
 import { namespaces } from './namespaces.ts';
 import { produce } from './produce.ts';
+import { producers } from './producers.ts';
 import { read } from './read.ts';
 import { receipts } from './receipts.ts';
 import { records } from './records.ts';
@@ -19,6 +22,7 @@ export const TOPICS: Readonly<Record<string, readonly Check[]>> = {
   health,
   stations,
   produce,
+  producers,
   records,
   read,
   groups,
@@ -26,6 +30,9 @@ export const TOPICS: Readonly<Record<string, readonly Check[]>> = {
   'dead letters': deadLetters,
   deduplication: dedup,
   retention,
+  'frames-json': framesJson,
+  'frames-msgpack': framesMsgpack,
+  'frames-bad': framesBad,
   namespaces,
   access,
   'bad input': badInput,

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { Draft } from '../../src/core/actor/log.ts';
 import { draft } from '../../src/core/actor/log.ts';
 import { KIND } from '../../src/core/entry/kinds.ts';
+import { DEFAULT_LIMITS } from '../../src/core/limits.ts';
 import { PartitionMachine } from '../../src/core/partition/machine.ts';
 import { PartitionState } from '../../src/core/partition/state.ts';
 import type { Bench } from './_broker.ts';
@@ -167,7 +168,7 @@ test('a page of letters is bounded in bytes', async () => {
 });
 
 test('a pin goes when the last that needs it does, however the message died and came back', () => {
-  const state = new PartitionState(0, 1);
+  const state = new PartitionState(0, 1, DEFAULT_LIMITS);
   const machine = new PartitionMachine(state);
   const config = { startAt: 'start', order: 'none', leaseMs: 1000, maxDeliveries: 5, maxInFlight: undefined } as const;
   let index = 0;

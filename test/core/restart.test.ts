@@ -253,3 +253,18 @@ test('a damaged partition with a command on its way keeps nobody else from openi
   expect([...bench.volume.actors()].filter(({ key }) => key.endsWith('.1'))).toEqual([]);
   expect(bench.stray).toEqual([]);
 });
+
+test('a clock that was set back holds up no lease, though a command has opened the partition before it was looked for', async () => {
+  const bench = await openBench({ durability: 'synced' }, { on: 'disk', callMs: 5 });
+  await produce(bench.broker, ['a']);
+  await bench.broker.putGroup(NS, 's', 'g', { leaseMs: 1000 });
+  await bench.broker.fetch(NS, 's', 'g', { consumer: 'c' });
+  // The command is in the catalog, and no partition has answered it.
+  const patching = codeOf(bench.broker.patchStation(NS, 's', { dedupWindowMs: 5 }));
+  await bench.turn();
+  await bench.broker.close();
+  expect(await patching).not.toBe('answered');
+  await bench.open(-3_600_000);
+  await bench.pass(1500);
+  expect(await bench.broker.group(NS, 's', 'g')).toMatchObject({ inFlight: 0, unread: 1 });
+});

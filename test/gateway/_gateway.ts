@@ -48,10 +48,11 @@ export async function openGateway(
     }),
   );
   running.push(broker);
-  const app = createGateway(broker, {
+  const { app } = createGateway(broker, {
     runtime: 'node',
     version: '9.8.7',
     clock,
+    timers,
     random,
     journal,
     ...options,

@@ -86,9 +86,6 @@ describe('refusals', () => {
     expect(await said(send('PUT', `${path}/groups/g`, { backoff: {} }))).toContain('not available in this version');
     expect(await said(send('POST', `${path}/messages`, 'x', { 'message-delay-ms': '5' }))).toContain('not available in this version');
     expect(await said(send('POST', `${path}/messages`, 'x', { 'message-expires-ms': '5' }))).toContain('not available in this version');
-    expect(
-      await said(send('POST', `${path}/messages`, 'x', { 'producer-id': 'p', 'producer-epoch': '1', 'producer-sequence': '1' })),
-    ).toContain('not available in this version');
     expect((await send('POST', `${path}/messages`, 'x', { 'message-delay-ms': '0' })).status).toBe(201);
   });
 });

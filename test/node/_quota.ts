@@ -79,7 +79,7 @@ function limited(files: Files, quota: Quota): Files {
 const [clock, random, timers, journal, limits] = [nodeClock, nodeRandom(), nodeTimers(), stderrJournal(), makeLimits()];
 const volume = new LogVolume({ files: limited(nodeFiles(data), new Quota(Number(QUOTA_BYTES))), clock, timers, random, journal });
 const broker = await openBroker({ volume, memory: new MemoryVolume(timers), clock, timers, random, journal, limits });
-const gateway = createGateway(broker, { runtime: 'node', version: 'test', limits, clock, random, journal });
+const gateway = createGateway(broker, { runtime: 'node', version: 'test', limits, clock, timers, random, journal });
 const server = await startServer({ fetch: gateway.fetch, host: '127.0.0.1', port: 0, refusal: () => ({ headers: {}, body: '' }) });
 process.stdout.write(`Address ${server.url} \n`);
 process.on('SIGTERM', async () => {

@@ -5,6 +5,7 @@
  * Checked, for every seed (RELIABILITY.md numbers them):
  * - I1 to I4: what was acknowledged is there, whole, in its place, in order, and nothing else (checkers/log.ts);
  * - I5: one append an id within the window, across crashes (checkers/dedup.ts); retention (checkers/retention.ts);
+ *   producers that count: each message once, in order, nothing of an epoch that is over (workloads/counting.ts, checkers/producers.ts);
  * - I6, I7, I15: leases, deliveries, acknowledgements, dead letters (checkers/leases.ts, groups.ts, letters.ts);
  * - I10: a flipped bit is reported or does no harm; I13, I14: the power goes as an answer is heard, and what it said stands;
  * - I9: every call is answered within bounded time, every group drains once the faults are over;
@@ -29,6 +30,7 @@ import { checkCounts, checkDrained, checkPending } from './checkers/groups.ts';
 import { checkListed } from './checkers/letters.ts';
 import type { Seen } from './checkers/log.ts';
 import { checkComplete, checkRead, forgetFrom, readBlock, recordBytes } from './checkers/log.ts';
+import { checkProducers } from './checkers/producers.ts';
 import { checkBounds } from './checkers/retention.ts';
 import { difference, walk } from './checkers/state.ts';
 import type { StationSlot as Slot } from './checkers/told.ts';
@@ -41,6 +43,8 @@ import type { End, Profile } from './workloads/broker.ts';
 import { drawProfile, pickWeighted } from './workloads/broker.ts';
 import type { Outcome, Stage } from './workloads/clients.ts';
 import { Clients, Consumer, NAMESPACE } from './workloads/clients.ts';
+import type { CountedName } from './workloads/counting.ts';
+import { countedNames, countingProducers } from './workloads/counting.ts';
 import type { Chance, Process } from './world.ts';
 import { World } from './world.ts';
 
@@ -124,10 +128,13 @@ class Campaign implements Stage {
   readonly #world: World;
   readonly #chance: Chance;
   readonly #profile: Profile;
+  readonly #counted: readonly CountedName[];
   #disk = new Disk();
   #lives = 0;
   #life: Life | undefined;
   #problem: unknown;
+  /** The last life ended in order. */
+  #isClosed = false;
   /** The broker's time, at the latest, when the last life ended. */
   #latest = 0;
 
@@ -146,6 +153,7 @@ class Campaign implements Stage {
           ),
       ),
     );
+    this.#counted = countedNames(this.#chance.fork('counted'), profile.counting, this.told.slots);
   }
 
   get habits(): Profile['habits'] {
@@ -155,7 +163,8 @@ class Campaign implements Stage {
   async run(): Promise<void> {
     for (let count = 0; count < this.#profile.lives; count++) {
       const end = await this.#live();
-      if (end === 'close' && this.#chance.happens(this.#profile.flips)) await this.#flippedLife();
+      // Only of what was closed in order is it told what is damage, and what a torn tail.
+      if (end === 'close' && this.#isClosed && this.#chance.happens(this.#profile.flips)) await this.#flippedLife();
     }
     await this.#heal();
   }
@@ -277,6 +286,8 @@ class Campaign implements Stage {
       const clients = (name: string): Clients => new Clients(this, this.#world.chance.fork(`${name} of life ${this.#lives}`));
       const { producers, consumers, readers, calls } = this.#profile;
       for (let i = 0; i < producers; i++) loops.push(clients(`producer ${i}`).produce(calls));
+      const chance = this.#world.chance.fork(`counting in life ${this.#lives}`);
+      for (const each of countingProducers(this, chance, this.#profile.counting, this.#counted)) loops.push(each.run(calls));
       for (let i = 0; i < consumers; i++) loops.push(clients(`consumer ${i}`).consume(`c${i}`, calls));
       for (let i = 0; i < readers; i++) loops.push(clients(`reader ${i}`).readOn(calls));
       loops.push(clients('administrator').administer(calls));
@@ -364,7 +375,10 @@ class Campaign implements Stage {
           if (!over(life)) {
             this.#world.trace(`failed: ${error.message}`);
             this.count('storage failures');
-            if (!faulty(life) && !life.flipped) this.#problem ??= new Violation(`the storage failed without a fault: ${error.message}`);
+            // Whoever closes on a full disk cannot wait for room, as one that goes on does.
+            const isFullAtEnd = life.closing && (life.files.dealt.full ?? 0) > 0;
+            if (!faulty(life) && !life.flipped && !isFullAtEnd)
+              this.#problem ??= new Violation(`the storage failed without a fault: ${error.message}`);
             life.failed = true;
             this.told.era++;
             // Until what is left of them was read, nothing is concluded about buffered stations.
@@ -429,7 +443,7 @@ class Campaign implements Stage {
       this.#world.trace(`open refuses: ${messageOf(opened.error)}`);
       this.count('open refused');
       if (life.flipped) {
-        if (codeOf(opened.error) !== 'CORRUPTION')
+        if (codeOf(opened.error) !== 'CORRUPTION' && !(life.files.dealt.full ?? 0))
           throw new Violation(`I10: open over flipped bits refuses with ${messageOf(opened.error)}`);
       } else if (!faulty(life) && !(life.files.dealt.full ?? 0))
         throw new Violation(`open refuses without a fault: ${messageOf(opened.error)}`);
@@ -497,6 +511,7 @@ class Campaign implements Stage {
       const waiting = life.unanswered;
       if (closed && waiting > 0 && !over(life)) throw new Violation(`I9: the broker is closed, and ${waiting} calls have no answer`);
     }
+    this.#isClosed = closed;
     this.count(`ended by ${end}`);
     this.#latest = this.brokerNow();
     life.process.kill();
@@ -582,6 +597,7 @@ class Campaign implements Stage {
         }
         checkRead(log, mine[0]?.sequence ?? first, mine, log.first, { now: this.brokerNow() });
         checkComplete(log, first, next, { now: this.brokerNow() });
+        checkProducers(log);
         const end = (mine.at(-1)?.sequence ?? next - 1) + 1;
         // What was trimmed while it was read is passed over.
         if (end !== next && later[log.partition]!.first < next)
@@ -624,6 +640,8 @@ class Campaign implements Stage {
     this.#world.trace('heals');
     if (!(await this.#open(life))) throw new Violation('I9: the broker does not open after all faults are over');
     if (!(await this.#during(life, this.#audit(true)))) throw new Violation('I9: not everything can be read after all faults are over');
+    const unanswered = countingProducers(this, this.#world.chance.fork('counting at rest'), this.#profile.counting, this.#counted);
+    await this.#during(life, Promise.all(unanswered.map((each) => each.finish())));
     await this.#during(life, this.#atRest());
     const image = copyOf(this.#disk);
     await this.#end(life, 'close');
@@ -763,7 +781,7 @@ class Campaign implements Stage {
       },
       settle() {},
     };
-    const walked = await this.#world.wait(volume.open(listener).then(() => walk(volume, process)));
+    const walked = await this.#world.wait(volume.open(listener).then(() => walk(volume, process, this.#profile.limits)));
     process.kill();
     return walked;
   }

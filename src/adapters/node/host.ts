@@ -2,21 +2,22 @@
  * A broker in this process, on a folder, served over HTTP: wires the ports of Node to it, and holds nothing of its own.
  */
 
+import type { IncomingMessage } from 'node:http';
 import about from '../../../package.json' with { type: 'json' };
-import { openBroker } from '../../core/broker.ts';
-import { WaysideError } from '../../core/errors.ts';
+import { asWaysideError, WaysideError } from '../../core/errors.ts';
 import type { Limits } from '../../core/limits.ts';
-import { makeLimits } from '../../core/limits.ts';
 import type { Durability, Journal } from '../../core/ports.ts';
-import { LogVolume } from '../../core/volume/log.ts';
+import type { Upgrade } from '../../gateway/frames/frames.ts';
 import { createGateway } from '../../gateway/gateway.ts';
+import type { Problem } from '../../gateway/problem.ts';
 import { problemOf } from '../../gateway/problem.ts';
-import { MemoryVolume } from '../memory/volume.ts';
-import { nodeFiles } from './files.ts';
+import type { Asked } from '../../gateway/rest/access.ts';
+import { openFolder } from './folder.ts';
 import { stderrJournal } from './journal.ts';
-import { startServer } from './server.ts';
-import { nodeClock, nodeRandom, nodeTimers } from './timers.ts';
+import { refuseUpgrade, startServer } from './server.ts';
+import { Sockets } from './sockets.ts';
 
+/** Of a broker that is served. */
 export interface HostOptions {
   /** A folder, made if it is not there. One process at a time has it. */
   readonly data: string;
@@ -24,16 +25,23 @@ export interface HostOptions {
   readonly host?: string | undefined;
   /** 4300 unless said; 0 for any that is free. */
   readonly port?: number | undefined;
+  /** The root token; visible ASCII. Without one this machine alone is answered. */
   readonly token?: string | undefined;
+  /** Origins whose pages may call, as `https://example.org`; none unless said. */
   readonly corsOrigins?: readonly string[] | undefined;
+  /** Limits other than the broker's own. */
   readonly limits?: Partial<Limits> | undefined;
+  /** What the broker tells its operator; standard error unless said. */
   readonly journal?: Journal | undefined;
 }
 
+/** A broker that is served. */
 export interface Host {
+  /** Where it listens: `http://127.0.0.1:4300`. */
   readonly url: string;
   /** The strongest that this place gives; what stations get unless they ask for less. */
   readonly durability: Durability;
+  /** Of Wayside. */
   readonly version: string;
   /** Takes no more calls, lets those under way end, writes everything, and leaves the folder to others. */
   close(): Promise<void>;
@@ -52,33 +60,36 @@ export async function startHost({
   limits,
   journal = stderrJournal(),
 }: HostOptions): Promise<Host> {
-  const random = nodeRandom();
-  const timers = nodeTimers();
-  const clock = nodeClock;
-  const table = makeLimits(limits);
-  const { syncWithinMs, pendingBytesMax } = table;
-  const volume = new LogVolume({ files: nodeFiles(data), clock, timers, random, journal, settings: { syncWithinMs, pendingBytesMax } });
-  const broker = await openBroker({ volume, memory: new MemoryVolume(timers), clock, timers, random, journal, limits: table });
+  const { broker, durability, ...ports } = await openFolder({ data, limits, journal });
   const gateway = createGateway(broker, {
+    ...ports,
     token,
     runtime: runtimeOf(process.versions),
     version: about.version,
-    limits: table,
     corsOrigins,
-    clock,
-    random,
-    journal,
     wire: (env) => (env as { incoming?: { url?: string; rawHeaders: string[] } } | undefined)?.incoming,
   });
+  const { frames } = gateway;
+  const sockets = new Sockets({
+    upgrade: (request) => judged(() => frames.upgrade(askedOf(request), pathOf(request))),
+    refusal: (text) => problemOf(new WaysideError('INVALID_REQUEST', `${text}.`)),
+    refuse: refuseUpgrade,
+    bytesMax: ports.limits.frameBytesMax,
+  });
   try {
-    const server = await startServer({ fetch: gateway.fetch, host, port, refusal });
+    const upgrade = sockets.upgrade.bind(sockets);
+    const server = await startServer({ fetch: gateway.fetch, upgrade, host, port, refusal });
     return {
       url: server.url,
-      durability: volume.durability,
+      durability,
       version: about.version,
       async close() {
         const ended = server.close(CLOSE_MS_MAX);
+        const answered = frames.goaway(CLOSE_MS_MAX);
         await broker.close();
+        await answered;
+        frames.end();
+        await sockets.close(CLOSE_MS_MAX);
         await ended;
       },
     };
@@ -86,6 +97,31 @@ export async function startHost({
     await broker.close();
     throw error;
   }
+}
+
+function judged(upgrade: () => Upgrade): Upgrade | Problem {
+  try {
+    return upgrade();
+  } catch (error) {
+    return problemOf(asWaysideError(error));
+  }
+}
+
+function askedOf({ url = '/', headers }: IncomingMessage): Asked {
+  return {
+    url,
+    headers: {
+      get(name) {
+        const value = headers[name];
+        return typeof value === 'string' ? value : null;
+      },
+    },
+  };
+}
+
+function pathOf({ url = '/' }: IncomingMessage): string {
+  const query = url.indexOf('?');
+  return query < 0 ? url : url.slice(0, query);
 }
 
 function runtimeOf(versions: Readonly<Record<string, string | undefined>>): 'node' | 'deno' | 'bun' {

@@ -8,6 +8,7 @@
 import type { IncomingMessage, Server } from 'node:http';
 import { createServer, STATUS_CODES } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
 
 /** What the gateway is called with beside the request. */
@@ -19,6 +20,8 @@ export interface ServerOptions {
   fetch(request: Request, env: NodeEnv): Response | Promise<Response>;
   readonly host: string;
   readonly port: number;
+  /** Takes a request that asks for a WebSocket, with its connection. Without it there are none. */
+  upgrade?(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   /** The refusal of a request that cannot be understood, for each status that HTTP's own rules give. */
   refusal(status: 400 | 408 | 431): { readonly headers: Readonly<Record<string, string>>; readonly body: string };
 }
@@ -56,9 +59,15 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       keepAliveTimeout: KEEP_ALIVE_MS,
       maxHeaderSize: HEADER_BYTES_MAX,
       noDelay: true,
+      // Whatever else a request would like to become (h2c, say), it is answered as it is.
+      shouldUpgradeCallback: ({ headers }) => options.upgrade !== undefined && headers.upgrade?.toLowerCase() === 'websocket',
     },
     answer,
   );
+  server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    socket.on('error', () => socket.destroy());
+    options.upgrade?.(request, socket, head);
+  });
   server.on('checkContinue', (incoming: IncomingMessage, outgoing) => {
     if (!(Number(incoming.headers['content-length']) > CONTINUE_BYTES_MAX)) outgoing.writeContinue();
     void answer(incoming, outgoing);
@@ -85,7 +94,23 @@ function refuseConnection(options: ServerOptions, error: NodeJS.ErrnoException, 
     return;
   }
   const status = STATUS_BY_ERROR[error.code ?? ''] ?? 400;
-  const { headers, body } = options.refusal(status);
+  endWith(socket, { status, ...options.refusal(status) });
+}
+
+export interface WrittenAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+/** In place of an upgrade. Nobody watches over that connection any more, so it does not wait for the client to end it. */
+export function refuseUpgrade(socket: Duplex, answer: WrittenAnswer): void {
+  socket.once('finish', () => socket.destroy());
+  endWith(socket, answer);
+}
+
+/** One answer, written by hand on a connection that ends with it. */
+function endWith(socket: Duplex, { status, headers, body }: WrittenAnswer): void {
   const lines = Object.entries({ ...headers, 'Content-Length': Buffer.byteLength(body), Connection: 'close' }).map(
     ([name, value]) => `${name}: ${value}\r\n`,
   );

@@ -4,14 +4,14 @@
  * Holds: a fetch asks each partition for what is left of what was asked, beginning at another one each time; nothing is
  * leased beyond it. Elsewhere: what one partition gives out (partition/fetch.ts), waiting (waiting.ts).
  */
-import type { FetchInput, FetchResult, LeasedBlock, ReceiptFailure, SettleInput, SettleVerb } from '../calls.ts';
+import type { FetchInput, FetchResult, LeasedBlock, ReceiptFailure, ReceiptRange, SettleInput, SettleVerb } from '../calls.ts';
 import type { CatalogGroup, Station } from '../catalog/state.ts';
 import { checkName, whole } from '../config.ts';
 import { asWaysideError, WaysideError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
+import type { Span } from '../partition/acknowledge.ts';
 import type { Partition } from '../partition/partition.ts';
-import type { Receipt } from '../receipt.ts';
-import { parseReceipt } from '../receipt.ts';
+import { formatReceipt, parseLease, parseReceipt } from '../receipt.ts';
 import type { Members } from './members.ts';
 import type { Partitions } from './partitions.ts';
 import type { Waiting } from './waiting.ts';
@@ -61,7 +61,7 @@ export class Consuming {
     const gone = () => isGone(input.signal);
     this.#members.seen(group.id, input.consumer);
     const look = async () => {
-      const blocks = await this.#collect(partitions, group, input.consumer, limits, gone);
+      const blocks = await this.#collect(partitions, group, input, limits, gone);
       return blocks.length === 0 ? undefined : blocks;
     };
     const park = (waiter: { wake(): void }) => {
@@ -80,13 +80,15 @@ export class Consuming {
   async #collect(
     partitions: readonly Partition[],
     { id, config }: CatalogGroup,
-    consumer: string,
+    { consumer, room }: FetchInput,
     limits: FetchLimits,
     gone: () => boolean,
   ): Promise<LeasedBlock[]> {
+    let { max } = limits;
+    let maxBytes = room?.take(limits.maxBytes) ?? limits.maxBytes;
+    if (maxBytes <= 0) return [];
     const first = this.#turn++ % partitions.length;
     const delivered: Promise<readonly LeasedBlock[]>[] = [];
-    let { max, maxBytes } = limits;
     try {
       for (let i = 0; i < partitions.length && max > 0 && (delivered.length === 0 || maxBytes > 0) && !gone(); i++) {
         const partition = partitions[(first + i) % partitions.length]!;
@@ -106,6 +108,8 @@ export class Consuming {
     } catch (error) {
       // What other partitions have leased by now is given out all the same: nobody else would get it before the lease ends.
       if (delivered.length === 0) throw error;
+    } finally {
+      room?.giveBack(maxBytes);
     }
     return (await Promise.all(delivered)).flat();
   }
@@ -113,24 +117,29 @@ export class Consuming {
   async settle(station: Station, group: CatalogGroup, verb: SettleVerb, input: SettleInput): Promise<ReceiptFailure[]> {
     const settling = this.#checkSettling(group, verb, input);
     const failures: ReceiptFailure[] = [];
-    const byPartition = this.#sort(station, input.receipts, failures);
+    const byPartition = this.#sort(station, input, failures);
     await Promise.all(
-      [...byPartition].map(async ([number, items]) => {
+      [...byPartition].map(async ([number, asked]) => {
         const partition = await this.#partitions.of(station, number);
-        const { refused } = await partition.settle(partition.group(group.id), {
-          ...settling,
-          verb,
-          receipts: items.map(({ receipt }) => receipt),
-        });
-        for (const [place, error] of refused) failures.push(failure(items[place]!.text, error));
+        const spans = asked.map(({ span }) => span);
+        const { refused } = await partition.settle(partition.group(group.id), { ...settling, verb, spans });
+        for (const { place, from, to, error } of refused) failures.push(failureOf(asked[place]!, from, to, error));
       }),
     );
     return failures;
   }
 
+  async release(station: Station, group: CatalogGroup, consumer: string): Promise<number> {
+    checkName('consumer', consumer);
+    const partitions = await this.#partitions.all(station);
+    const released = await Promise.all(partitions.map((partition) => partition.release(partition.group(group.id), consumer)));
+    return released.reduce((sum, count) => sum + count, 0);
+  }
+
   #checkSettling(group: CatalogGroup, verb: SettleVerb, input: SettleInput): { delayMs: number; leaseMs: number; reason: string } {
     const { receiptsMax, leaseMsMin, leaseMsMax, delayMsMax, reasonBytesMax } = this.#limits;
     whole('receipts.length', input.receipts.length, 0, receiptsMax);
+    whole('ranges.length', input.ranges?.length ?? 0, 0, receiptsMax);
     const reason = input.reason ?? '';
     const reasonBytes = encoder.encode(reason).length;
     if (reasonBytes > reasonBytesMax)
@@ -144,25 +153,60 @@ export class Consuming {
     };
   }
 
-  /** Receipts by partition; those that are none go to `failures`. */
-  #sort(station: Station, receipts: readonly string[], failures: ReceiptFailure[]): Map<number, { text: string; receipt: Receipt }[]> {
-    const byPartition = new Map<number, { text: string; receipt: Receipt }[]>();
+  /** Receipts and ranges by partition; those that are none go to `failures`. */
+  #sort(station: Station, { receipts, ranges = [] }: SettleInput, failures: ReceiptFailure[]): Map<number, Asked[]> {
+    const byPartition = new Map<number, Asked[]>();
+    const add = (partition: number, asked: Asked) => {
+      if (partition >= station.config.partitions) throw invalid(`The station has no partition ${partition}.`);
+      const same = byPartition.get(partition);
+      if (same === undefined) byPartition.set(partition, [asked]);
+      else same.push(asked);
+    };
     for (const text of receipts) {
       try {
-        const receipt = parseReceipt(text, station.secret);
-        if (receipt.partition >= station.config.partitions)
-          throw new WaysideError('INVALID_RECEIPT', `The station has no partition ${receipt.partition}.`);
-        const items = byPartition.get(receipt.partition) ?? [];
-        byPartition.set(receipt.partition, items);
-        items.push({ text, receipt });
+        const { partition, sequence, ...lease } = parseReceipt(text, station.secret);
+        add(partition, { text, range: undefined, span: { ...lease, from: sequence, to: sequence } });
       } catch (error) {
         failures.push(failure(text, asWaysideError(error)));
       }
     }
+    let messages = 0;
+    for (const range of ranges) {
+      const [partition, lease, from, to] = range;
+      try {
+        checkRange(range, this.#limits);
+        add(partition, { text: undefined, range, span: { ...parseLease(lease, partition, station.secret), from, to } });
+        messages += to - from + 1;
+      } catch (error) {
+        failures.push({ ...failure(formatReceipt(partition, from, lease), asWaysideError(error)), to });
+      }
+    }
+    whole('messages of all ranges', messages, 0, this.#limits.settledMax);
     return byPartition;
   }
 }
 
+/** What was asked to be settled: a receipt as it was given, or a range. */
+type Asked = { readonly span: Span } & (
+  | { readonly text: string; readonly range: undefined }
+  | { readonly text: undefined; readonly range: ReceiptRange }
+);
+
+function checkRange([partition, , from, to]: ReceiptRange, { fetchCountMax }: Limits): void {
+  const isRange = [partition, from, to].every(Number.isSafeInteger) && partition >= 0 && from >= 1 && from <= to;
+  if (!isRange) throw invalid('A range is [partition, lease, from, to], with sequences from 1 and from at most to.');
+  // Else a lease whose entry a crash took would settle all that was never given out.
+  if (to - from >= fetchCountMax) throw invalid(`A range has ${fetchCountMax} messages at most: no lease is of more.`);
+}
+
+function failureOf({ text, range }: Asked, from: number, to: number, error: WaysideError): ReceiptFailure {
+  return range === undefined ? failure(text, error) : { ...failure(formatReceipt(range[0], from, range[1]), error), to };
+}
+
 function failure(receipt: string, { code, message }: WaysideError): ReceiptFailure {
   return { receipt, code, detail: message };
+}
+
+function invalid(detail: string): WaysideError {
+  return new WaysideError('INVALID_RECEIPT', detail);
 }

@@ -95,7 +95,8 @@ export class Life {
     for (const { key, last, due, sections } of this.#context.durable.volume.actors()) {
       const settled = sections.some((section) => section.asOf === last);
       if ((due !== null && due <= now) || !settled) sleepers.push(key);
-      else if (due !== null) this.parts.partitions.wakeAt(key, due);
+      // One that is open (a command has come to it) knows better: what the volume was told is by the clock of another life.
+      else if (due !== null && this.parts.partitions.get(key) === undefined) this.parts.partitions.wakeAt(key, due);
     }
     // A few at a time: whoever calls meanwhile should not wait behind all of them.
     const next = sleepers.values();

@@ -9,8 +9,9 @@ import { RecordCursor } from '../batch/cursor.ts';
 import { u32At } from '../batch/layout.ts';
 import type { BatchView } from '../batch/walk.ts';
 import { checkBatch } from '../batch/walk.ts';
-import type { ProduceInput, ProduceResult } from '../calls.ts';
+import type { ProduceInput, ProduceResult, Producer } from '../calls.ts';
 import type { Station } from '../catalog/state.ts';
+import { checkName, whole } from '../config.ts';
 import { WaysideError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { PartResult } from '../partition/produce.ts';
@@ -60,6 +61,7 @@ export class Producing {
     const view = check(batch, station, input, this.#limits);
     const { partitions } = station.config;
     checkPlace(partitions, input);
+    if (input.producer !== undefined) checkProducer(input.producer, view.count);
     if (input.partition !== undefined || partitions === 1) return this.#whole(station, input.partition ?? 0, view, input);
     if (!view.anyKey && !view.anyId) return this.#whole(station, this.#turn++ % partitions, view, input);
     const route = routeOf(view, partitions, () => this.#turn++ % partitions);
@@ -148,15 +150,21 @@ function trustedCrc(bytes: Uint8Array, _start = 0, end = bytes.length): number {
   return u32At(bytes, end);
 }
 
-function checkPlace(partitions: number, { partition, expectedSequence }: ProduceInput): void {
+function checkPlace(partitions: number, { partition, expectedSequence, producer }: ProduceInput): void {
   if (partition !== undefined && (!Number.isSafeInteger(partition) || partition < 0 || partition >= partitions)) {
     throw new WaysideError('INVALID_REQUEST', `There is no partition ${partition}: the station has ${partitions}, counted from 0.`, {
       field: 'partition',
     });
   }
-  if (expectedSequence !== undefined && partition === undefined && partitions > 1) {
-    throw new WaysideError('INVALID_REQUEST', 'An expected sequence needs a partition: name it with ?partition=.', { field: 'partition' });
-  }
+  if (partition !== undefined || partitions === 1 || (expectedSequence === undefined && producer === undefined)) return;
+  const what = producer === undefined ? 'An expected sequence' : 'A producer that counts its messages';
+  throw new WaysideError('INVALID_REQUEST', `${what} needs a partition: name it with ?partition=.`, { field: 'partition' });
+}
+
+function checkProducer({ id, epoch, sequence }: Producer, count: number): void {
+  checkName('producer', id);
+  whole('producer.epoch', epoch, 1, Number.MAX_SAFE_INTEGER);
+  whole('producer.sequence', sequence, 1, Number.MAX_SAFE_INTEGER - count);
 }
 
 /** Partition by place in the batch: by key, else by id, else one turn for all of them. */

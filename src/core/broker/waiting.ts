@@ -7,7 +7,7 @@
 
 import type { Signal } from '../calls.ts';
 import { WaysideError } from '../errors.ts';
-import type { Waiter } from '../partition/partition.ts';
+import type { Waiter } from '../partition/waiters.ts';
 import type { Timers } from '../ports.ts';
 
 /** Where one may park; gives back how to leave. */

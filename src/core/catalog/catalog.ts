@@ -111,7 +111,8 @@ export class Catalog {
   }
 
   #checkDurability({ durability }: StationConfig): void {
-    const offered = new Set<Durability>(['memory', 'buffered', this.#strongest]);
+    // What keeps everything in memory gives no more.
+    const offered = new Set<Durability>(this.#strongest === 'memory' ? ['memory'] : ['memory', 'buffered', this.#strongest]);
     if (offered.has(durability)) return;
     throw new WaysideError(
       'DURABILITY_UNAVAILABLE',

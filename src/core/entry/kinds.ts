@@ -8,6 +8,7 @@ import * as catalog from './catalog.ts';
 import type { Codec } from './codec.ts';
 import * as group from './group.ts';
 import * as later from './later.ts';
+import * as producer from './producer.ts';
 import * as station from './station.ts';
 
 export interface Kind<T> {
@@ -60,7 +61,8 @@ export const KIND = {
   intended: kind(18, 'intended', later.intended),
   intentSent: kind(19, 'intentSent', later.intentSent),
   intentEnded: kind(20, 'intentEnded', later.intentEnded),
-  producedBy: kind(21, 'producedBy', batch, true),
+  // 21 was laid out for another form of the next one, and never written.
+  producerMoved: kind(22, 'producerMoved', producer.producerMoved),
 
   founded: kind(64, 'founded', catalog.founded),
   namespaceMade: kind(65, 'namespaceMade', catalog.namespaceMade),

@@ -1,7 +1,6 @@
 /**
  * Messages at rest. `produced`: a record batch as it came (batch/FORMAT.md) without its trailing CRC, and nothing else.
- * `producedBy`: the same, then who produced it. `carried`: messages that were trimmed but are still needed, copied
- * forward: a record batch of them, then which they are.
+ * `carried`: messages that were trimmed but are still needed, copied forward: a record batch of them, then which they are.
  *
  * Holds: sequence and time of produced messages stand in the entry's head (`first`, `count`, `time`). A carried entry has
  * `count` 0 there, so that nobody takes it for a part of the stream.
@@ -9,10 +8,7 @@
 import { HEADER_BYTES, u32At } from '../batch/layout.ts';
 import { crc32c } from '../crc32c.ts';
 import type { Of } from './codec.ts';
-import { decode, encode, list, number, struct, text } from './codec.ts';
-
-/** A producer that counts for itself: the sequence is that of the batch's first message. */
-export const producedByMeta = struct({ producer: text, epoch: number, sequence: number });
+import { decode, encode, list, number, struct } from './codec.ts';
 
 /** `messages[i]` tells of record i. */
 export const carriedMeta = struct({ messages: list(struct({ sequence: number, time: number })) });

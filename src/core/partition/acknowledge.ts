@@ -1,8 +1,9 @@
 /**
- * Ack, nack, extend, reject: what a receipt may do, and what it does.
+ * Ack, nack, extend, reject, release: what a receipt may do, and what it does.
  *
  * Holds: a receipt counts while no later lease of its message exists, whether or not its own has run out; acking what is
- * settled is fine; a refusal of one receipt does not touch the others. One call is one commit.
+ * settled is fine; a refusal of one message does not touch the others. One call is one commit. What is judged is a run of
+ * messages, never a message, so that a range costs what it has runs.
  * Elsewhere: reading a receipt (receipt.ts), dead letters (dead.ts), what the entries do (machine.ts).
  */
 import type { ActorLog, Draft } from '../actor/log.ts';
@@ -12,69 +13,131 @@ import type { Range } from '../entry/group.ts';
 import { KIND } from '../entry/kinds.ts';
 import { WaysideError } from '../errors.ts';
 import { isPlanted } from '../faults.ts';
-import type { Receipt } from '../receipt.ts';
+import type { LeaseId } from '../receipt.ts';
 import { compareLeases } from '../receipt.ts';
+import type { Run } from './runs.ts';
 import { ACKED, LEASED } from './runs.ts';
 import type { Group, PartitionState } from './state.ts';
 
+/** Messages `from … to` under one lease: a receipt is a span of one. */
+export interface Span extends LeaseId {
+  readonly from: number;
+  readonly to: number;
+}
+
 export interface Settling {
   readonly verb: SettleVerb;
-  readonly receipts: readonly Receipt[];
+  readonly spans: readonly Span[];
   readonly delayMs: number;
   readonly leaseMs: number;
   readonly reason: string;
 }
 
+/** Messages `from … to` of a span do not count. */
+export interface Refused {
+  /** The span's place among those that were given. */
+  readonly place: number;
+  readonly from: number;
+  readonly to: number;
+  readonly error: WaysideError;
+}
+
 export interface Settled {
-  /** By place in `receipts`: why it does not count. */
-  readonly refused: Map<number, WaysideError>;
+  readonly refused: readonly Refused[];
   /** Index of the entry that the answer rests on. */
   readonly rests: number;
 }
 
 export function settle(log: ActorLog, state: PartitionState, group: Group, settling: Settling): Settled {
   const { now } = log;
-  const refused = new Map<number, WaysideError>();
-  const sequences: number[] = [];
-  settling.receipts.forEach((receipt, place) => {
-    const verdict = judge(state, group, receipt, settling.verb, log.volume.epoch);
-    if (verdict === 'counts') sequences.push(receipt.sequence);
-    else if (verdict !== 'done') refused.set(place, verdict);
+  const { verb, spans } = settling;
+  const refused: Refused[] = [];
+  const counting: Range[] = [];
+  // What has come back takes a place again when it is extended.
+  let places = verb === 'extend' ? placesOf(group) : Infinity;
+  spans.forEach((span, place) => {
+    for (const { from, end, verdict, isOut } of judge(state, group, span, verb, log.volume.epoch)) {
+      if (verdict === 'done') continue;
+      if (verdict !== 'counts') {
+        refuse(refused, { place, from, to: end - 1, error: verdict });
+        continue;
+      }
+      const fits = isOut ? end : Math.min(end, from + places);
+      if (!isOut) places -= fits - from;
+      if (from < fits) counting.push({ from, count: fits - from });
+      if (fits < end) refuse(refused, { place, from: fits, to: end - 1, error: NO_PLACE });
+    }
   });
-  const drafts = sequences.length === 0 ? [] : draftsOf(group, toRanges(sequences), settling, now);
+  const drafts = counting.length === 0 ? [] : draftsOf(group, united(counting), settling, now);
   const rests = drafts.length === 0 ? group.touched : log.append(drafts, now);
   return { refused, rests };
 }
 
-function judge(state: PartitionState, group: Group, receipt: Receipt, verb: SettleVerb, epoch: number): 'counts' | 'done' | WaysideError {
-  if (receipt.group !== group.id)
-    return new WaysideError('INVALID_RECEIPT', 'The receipt is of another group, or of one that was removed.');
-  if (compareLeases(receipt, group.fence) <= 0) return expired('The group was moved after the message was given out.');
+/** Neighbours that are refused alike are one. */
+function refuse(refused: Refused[], next: Refused): void {
+  const last = refused.at(-1);
+  const isAlike = last?.place === next.place && last.to + 1 === next.from && last.error.message === next.error.message;
+  if (isAlike) refused[refused.length - 1] = { ...last, to: next.to };
+  else refused.push(next);
+}
+
+/** What may be done with messages `from … end − 1`. */
+interface Judged {
+  readonly from: number;
+  readonly end: number;
+  readonly verdict: 'counts' | 'done' | WaysideError;
+  /** They are leased now. */
+  readonly isOut: boolean;
+}
+
+/** Judges a span piece by piece, each of which fared alike. */
+function* judge(state: PartitionState, group: Group, span: Span, verb: SettleVerb, epoch: number): Generator<Judged> {
   const { runs } = group;
-  if (receipt.sequence >= state.next) return new WaysideError('INVALID_RECEIPT', 'The receipt is of a message that does not exist.');
-  const run = runs.at(receipt.sequence);
-  const settled = receipt.sequence < runs.floor || run?.state === ACKED;
-  if (settled) return verb === 'ack' ? 'done' : expired('The message is settled already.');
+  const stop = span.to + 1;
+  const all = { from: span.from, end: stop, isOut: false };
+  if (span.group !== group.id) return yield { ...all, verdict: FOREIGN };
+  if (compareLeases(span, group.fence) <= 0) return yield { ...all, verdict: MOVED };
+  const lost = state.lostFrom(span.epoch);
+  for (let from = span.from; from < stop; ) {
+    if (from >= state.next) return yield { from, end: stop, verdict: NO_MESSAGE, isOut: false };
+    const run = runs.at(from);
+    const ends = run?.end ?? (from < runs.floor ? runs.floor : state.next);
+    const end = isPlanted('range-judged-by-its-first') ? stop : Math.min(stop, ends, from < lost ? lost : Infinity);
+    const isSettled = from < runs.floor || run?.state === ACKED;
+    const verdict = isSettled ? (verb === 'ack' ? 'done' : SETTLED) : judgeOpen(run, span, epoch, from >= lost);
+    yield { from, end, verdict, isOut: run?.state === LEASED };
+    from = end;
+  }
+}
+
+/** @param isLost the messages came after a crash that the lease was given out before */
+function judgeOpen(run: Run | undefined, lease: LeaseId, epoch: number, isLost: boolean): 'counts' | WaysideError {
   // Never leased as far as the log knows, or leased earlier: good if a crash may have taken the lease's entry.
-  const order = run === undefined ? 1 : compareLeases(receipt, run);
-  if (order < 0 && !isPlanted('stale-receipt-counts'))
-    return expired('The message was given out again since. Stop working on it: another consumer may have it.');
-  if (order > 0 && receipt.epoch >= epoch)
-    return new WaysideError('INVALID_RECEIPT', 'The receipt is of a lease that was never given out.');
-  if (order > 0 && state.epochOf(receipt.sequence) > receipt.epoch)
-    return new WaysideError('INVALID_RECEIPT', 'The message that the receipt is of was lost in a crash; another one has its sequence now.');
-  // What has come back is out again by this: not where the group bounds what is out.
-  if (verb === 'extend' && run?.state !== LEASED && !hasPlace(group))
-    return expired('The lease has run out, and other messages are out now.');
+  const order = run === undefined ? 1 : compareLeases(lease, run);
+  if (order < 0 && !isPlanted('stale-receipt-counts')) return TAKEN_OVER;
+  if (order > 0 && lease.epoch >= epoch) return NEVER_GIVEN;
+  if (order > 0 && isLost) return LOST;
   return 'counts';
 }
 
-function hasPlace({ config, runs }: Group): boolean {
-  return runs.inFlight < (config.order === 'partition' ? 1 : (config.maxInFlight ?? Infinity));
-}
+const FOREIGN = new WaysideError('INVALID_RECEIPT', 'The receipt is of another group, or of one that was removed.');
+const NO_MESSAGE = new WaysideError('INVALID_RECEIPT', 'The receipt is of a message that does not exist.');
+const NEVER_GIVEN = new WaysideError('INVALID_RECEIPT', 'The receipt is of a lease that was never given out.');
+const LOST = new WaysideError(
+  'INVALID_RECEIPT',
+  'The message that the receipt is of was lost in a crash; another one has its sequence now.',
+);
+const MOVED = new WaysideError('LEASE_EXPIRED', 'The group was moved after the message was given out.');
+const SETTLED = new WaysideError('LEASE_EXPIRED', 'The message is settled already.');
+const TAKEN_OVER = new WaysideError(
+  'LEASE_EXPIRED',
+  'The message was given out again since. Stop working on it: another consumer may have it.',
+);
+const NO_PLACE = new WaysideError('LEASE_EXPIRED', 'The lease has run out, and other messages are out now.');
 
-function expired(detail: string): WaysideError {
-  return new WaysideError('LEASE_EXPIRED', detail);
+/** How many more messages may be out. */
+function placesOf({ config, runs }: Group): number {
+  return Math.max(0, (config.order === 'partition' ? 1 : (config.maxInFlight ?? Infinity)) - runs.inFlight);
 }
 
 function draftsOf(group: Group, ranges: Range[], { verb, delayMs, leaseMs, reason }: Settling, now: number): Draft[] {
@@ -112,18 +175,16 @@ export function returnOrBury(group: Group, ranges: readonly Range[], why: 'nacke
   return drafts;
 }
 
-/** Neighbours together, each once. */
-export function toRanges(sequences: number[]): Range[] {
-  sequences.sort((a, b) => a - b);
-  const ranges: { from: number; count: number }[] = [];
-  for (const sequence of sequences) {
-    const last = ranges.at(-1);
-    const end = last === undefined ? -1 : last.from + last.count;
-    if (last !== undefined && sequence < end) continue;
-    if (last !== undefined && sequence === end) last.count++;
-    else ranges.push({ from: sequence, count: 1 });
+/** Neighbours and overlaps together, in order. */
+function united(ranges: Range[]): Range[] {
+  ranges.sort((a, b) => a.from - b.from);
+  const made: { from: number; count: number }[] = [];
+  for (const { from, count } of ranges) {
+    const last = made.at(-1);
+    if (last === undefined || from > last.from + last.count) made.push({ from, count });
+    else last.count = Math.max(last.count, from + count - last.from);
   }
-  return ranges;
+  return made;
 }
 
 /** Leases that have run out at `now`. */
@@ -133,4 +194,33 @@ export function expireLeases(group: Group, now: number): Draft[] {
     .filter((run) => run.state === LEASED && run.at <= now)
     .map(({ from, end }) => ({ from, count: end - from }));
   return ranges.length === 0 ? [] : returnOrBury(group, ranges, 'expired', 0, '');
+}
+
+/**
+ * What is held goes back at once, and does not count as delivered.
+ *
+ * @param isHeld of the runs that are leased
+ * @returns how many messages, and the index of the entry that the answer rests on
+ */
+export function giveBack(log: ActorLog, group: Group, isHeld: (run: Run) => boolean): { released: number; rests: number } {
+  const held = group.runs.list.filter((run) => run.state === LEASED && isHeld(run));
+  if (isPlanted('give-back-all-but-one')) held.pop();
+  // What had come back before, and was held again by an extend, has been given back once already.
+  const isWhole = (run: Run) => run.rests === run.index && !isPlanted('give-back-counted');
+  const drafts = [
+    backDraft(group, 'uncounted', held.filter(isWhole)),
+    backDraft(
+      group,
+      'nacked',
+      held.filter((run) => !isWhole(run)),
+    ),
+  ];
+  const appended = drafts.filter((each) => each !== undefined);
+  const released = held.reduce((sum, { from, end }) => sum + end - from, 0);
+  return { released, rests: appended.length === 0 ? group.touched : log.append(appended, log.now) };
+}
+
+function backDraft(group: Group, why: 'uncounted' | 'nacked', runs: readonly Run[]): Draft | undefined {
+  if (runs.length === 0) return undefined;
+  return draft(KIND.returned, { group: group.id, why, due: 0, ranges: runs.map(({ from, end }) => ({ from, count: end - from })) });
 }

@@ -15,7 +15,7 @@ import type { Limits } from '../limits.ts';
 import type { Soon } from '../ports.ts';
 import { formatLease } from '../receipt.ts';
 import type { Run } from './runs.ts';
-import { LEASED, RETURNED } from './runs.ts';
+import { RETURNED } from './runs.ts';
 import type { Group, PartitionState } from './state.ts';
 import type { Found, Stored } from './stored.ts';
 import { isTrimmed } from './stored.ts';
@@ -133,11 +133,4 @@ function lease(log: ActorLog, state: PartitionState, { group, consumer, leaseMs 
   const text = formatLease({ group: group.id, epoch: log.volume.epoch, index }, state.partition, state.secret);
   const blocks = pieces.map(({ found: { block }, deliveries }) => ({ ...block, deliveries, lease: text }));
   return { blocks, index, rests: pieces.reduce((rests, piece) => Math.max(rests, piece.rests, piece.found.index), 0) };
-}
-
-/** What was leased but cannot be delivered goes back, uncounted: the consumer is gone. */
-export function giveBack(log: ActorLog, group: Group, { index }: Fetched): void {
-  const held = group.runs.list.filter((run) => run.state === LEASED && run.index === index && run.epoch === log.volume.epoch);
-  const ranges = held.map(({ from, end }) => ({ from, count: end - from }));
-  if (ranges.length > 0) log.append([draft(KIND.returned, { group: group.id, why: 'uncounted', due: 0, ranges })], log.now);
 }

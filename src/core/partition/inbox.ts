@@ -80,6 +80,8 @@ export class Inbox {
 function answerWhen(open: Promise<void> | undefined, { answer, refuse }: Sent, result: PartResult | WaysideError): void {
   const go = () => (result instanceof WaysideError ? refuse(result) : answer(result));
   if (result instanceof WaysideError && isPlanted('refuse-before-the-gate')) go();
-  if (open === undefined) go();
+  // Nobody outside is told of it: the part comes again at once, before others of its sender that come now.
+  const isStale = result instanceof WaysideError && result.code === 'STALE_CONFIG';
+  if (open === undefined || isStale) go();
   else open.then(go, refuse);
 }

@@ -22,6 +22,7 @@ import type {
 } from '../entry/group.ts';
 import { KIND } from '../entry/kinds.ts';
 import { readCarried, recordsEnd } from '../entry/produce.ts';
+import type { ProducerMoved } from '../entry/producer.ts';
 import type { Configured, Trimmed } from '../entry/station.ts';
 import { isPlanted } from '../faults.ts';
 import type { Run } from './runs.ts';
@@ -34,6 +35,7 @@ type Apply = (state: PartitionState, entry: Applied) => void;
 
 const APPLY = new Map<number, Apply>([
   [KIND.produced.id, applyProduced],
+  [KIND.producerMoved.id, (state, entry) => applyProducerMoved(state, entry.value as ProducerMoved, entry)],
   [KIND.carried.id, applyCarried],
   [KIND.configured.id, (state, entry) => applyConfigured(state, entry.value as Configured)],
   [KIND.trimmed.id, (state, entry) => applyTrimmed(state, entry.value as Trimmed, entry)],
@@ -117,6 +119,11 @@ function noteIds(state: PartitionState, body: Uint8Array, end: number, first: nu
     }
     at = next;
   }
+}
+
+function applyProducerMoved(state: PartitionState, moved: ProducerMoved, { index, time, live }: Applied): void {
+  if (live || !isPlanted('producers-not-replayed')) state.producers.moved(moved, index, time);
+  state.produced = index;
 }
 
 function applyCarried(state: PartitionState, entry: Applied): void {

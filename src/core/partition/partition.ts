@@ -16,7 +16,7 @@ import { isPlanted } from '../faults.ts';
 import type { Limits } from '../limits.ts';
 import type { ActorKey, Journal, Soon, Timers, Volume } from '../ports.ts';
 import type { Settled, Settling } from './acknowledge.ts';
-import { expireLeases, settle } from './acknowledge.ts';
+import { expireLeases, giveBack, settle } from './acknowledge.ts';
 import type { Given } from './configure.ts';
 import { changeGroup, configure, makeGroup, removeGroup, resolvePlace, seek } from './configure.ts';
 import type { GroupCounts } from './counts.ts';
@@ -24,18 +24,20 @@ import { countGroup } from './counts.ts';
 import type { LetterName } from './dead.ts';
 import { agedLetters, describe, findLetter, lettersAfter, redriveToGroup, removeLetters } from './dead.ts';
 import type { Ask, Fetched } from './fetch.ts';
-import { fetch, giveBack, isAvailable } from './fetch.ts';
+import { fetch, isAvailable } from './fetch.ts';
 import type { Committed } from './inbox.ts';
 import { Inbox } from './inbox.ts';
 import { letterKey, PartitionMachine } from './machine.ts';
 import type { Part, PartResult } from './produce.ts';
 import { decideProduce } from './produce.ts';
-import type { Goal } from './retain.ts';
-import { purgeGoal, retentionGoal, trimSlice } from './retain.ts';
+import { purgeGoal } from './retain.ts';
 import type { Group, Letter } from './state.ts';
 import { PartitionState } from './state.ts';
 import type { Found } from './stored.ts';
 import { isTrimmed, Stored, soon } from './stored.ts';
+import { Trimming } from './trimming.ts';
+import type { Waiter } from './waiters.ts';
+import { Waiters } from './waiters.ts';
 
 export interface PartitionPorts {
   readonly key: ActorKey;
@@ -51,37 +53,25 @@ export interface PartitionPorts {
   alarm(at: number): void;
 }
 
-/** Someone who waits for messages. `wake` may be called at any time, and means: look again. */
-export interface Waiter {
-  wake(): void;
-}
-
-/** Least time between two trims by number or bytes. */
-const TRIM_EVERY_MS = 100;
-/** Until trimming is tried again after it failed. */
-const TRIM_AGAIN_MS = 60_000;
-
 export class Partition {
   readonly state: PartitionState;
   readonly log: ActorLog;
   readonly #ports: PartitionPorts;
   readonly #machine: PartitionMachine;
   readonly #stored: Stored;
-  readonly #readers = new Set<Waiter>();
-  readonly #fetchers = new Map<number, Set<Waiter>>();
+  readonly #waiters = new Waiters();
   readonly #inbox: Inbox;
-  #trimming: Promise<unknown> = Promise.resolve();
-  #trimAt = Infinity;
-  #retaining = false;
+  readonly #trimming: Trimming;
   #alarm = Infinity;
   #removed = false;
 
   constructor(ports: PartitionPorts) {
     this.#ports = ports;
-    this.state = new PartitionState(ports.partition, ports.hashSeed);
+    this.state = new PartitionState(ports.partition, ports.hashSeed, ports.limits);
     this.#machine = new PartitionMachine(this.state);
     this.log = new ActorLog({ ...ports, machine: this.#machine, settleBytes: ports.limits.settleBytes });
     this.#stored = new Stored(this.log, this.state);
+    this.#trimming = new Trimming(this.log, this.#stored, this.state, ports.journal, () => this.#changed());
     this.#inbox = new Inbox(ports.volume, ports.timers, (parts) => this.#store(parts));
   }
 
@@ -109,8 +99,8 @@ export class Partition {
   }
 
   #produced(): void {
-    for (const reader of this.#readers) reader.wake();
-    if (!isPlanted('forget-to-wake')) for (const group of this.#fetchers.keys()) this.#wakeOne(group);
+    this.#waiters.wakeReaders();
+    if (!isPlanted('forget-to-wake')) this.#wakeEach();
     this.#changed();
   }
 
@@ -178,8 +168,7 @@ export class Partition {
   }
 
   addReader(waiter: Waiter): () => void {
-    this.#readers.add(waiter);
-    return () => this.#readers.delete(waiter);
+    return this.#waiters.addReader(waiter);
   }
 
   // ── Groups ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -200,7 +189,7 @@ export class Partition {
   async deliver(group: Group, fetched: Fetched, gone: () => boolean): Promise<readonly LeasedBlock[]> {
     await this.log.wait(isPlanted('deliver-before-the-gate') ? 0 : fetched.rests, this.#level);
     const lost = gone();
-    if (lost) giveBack(this.log, group, fetched);
+    if (lost) giveBack(this.log, group, ({ epoch, index }) => index === fetched.index && epoch === this.log.volume.epoch);
     this.#changed();
     this.#wakeOne(group.id);
     return lost ? [] : fetched.blocks;
@@ -214,6 +203,15 @@ export class Partition {
     return settled;
   }
 
+  /** @returns how many messages went back */
+  async release(group: Group, consumer: string): Promise<number> {
+    const { released, rests } = giveBack(this.log, group, (run) => run.consumer === consumer);
+    this.#changed();
+    this.#wakeOne(group.id);
+    await this.log.wait(rests, this.#level);
+    return released;
+  }
+
   /** @throws GROUP_NOT_FOUND it was removed meanwhile */
   group(id: number): Group {
     if (this.#removed) throw stationRemoved();
@@ -223,23 +221,17 @@ export class Partition {
   }
 
   addFetcher(group: number, waiter: Waiter): () => void {
-    const waiters = this.#fetchers.get(group) ?? new Set();
-    this.#fetchers.set(group, waiters.add(waiter));
-    return () => {
-      waiters.delete(waiter);
-      // Those who parked since may be in another set.
-      if (waiters.size === 0 && this.#fetchers.get(group) === waiters) this.#fetchers.delete(group);
-    };
+    return this.#waiters.addFetcher(group, waiter);
   }
 
-  /** A hint goes to one waiter, the one that waits longest; if it is for nothing, nothing is lost. */
   #wakeOne(id: number): void {
+    if (!this.#waiters.isWaitedFor(id)) return;
     const group = this.state.groups.get(id);
-    const [waiter] = this.#fetchers.get(id) ?? [];
-    if (waiter === undefined) return;
-    if (group !== undefined && !isAvailable(this.state, group, this.log.now, this.#ports.limits)) return;
-    this.#fetchers.get(id)?.delete(waiter);
-    waiter.wake();
+    if (group === undefined || isAvailable(this.state, group, this.log.now, this.#ports.limits)) this.#waiters.wakeFetcher(id);
+  }
+
+  #wakeEach(): void {
+    for (const group of this.#waiters.groups()) this.#wakeOne(group);
   }
 
   /** A waiter that was woken is gone: another one may be glad of the hint. */
@@ -292,7 +284,7 @@ export class Partition {
   async redrive(letters: readonly Letter[]): Promise<void> {
     const index = redriveToGroup(this.log, letters);
     this.#changed();
-    for (const group of this.#fetchers.keys()) this.#wakeOne(group);
+    this.#wakeEach();
     await this.log.wait(index, this.#level);
   }
 
@@ -321,8 +313,7 @@ export class Partition {
 
   async removeGroup(command: number, group: number): Promise<void> {
     const index = removeGroup(this.log, this.state, command, group);
-    for (const waiter of this.#fetchers.get(group) ?? []) waiter.wake();
-    this.#fetchers.delete(group);
+    this.#waiters.wakeGroup(group);
     this.#changed();
     await this.log.wait(index, this.#level);
   }
@@ -338,7 +329,7 @@ export class Partition {
   async purge(command: number, upTo: number | undefined): Promise<number> {
     if (command <= this.state.command) return 0;
     const before = this.state.first;
-    await this.#trim(purgeGoal(this.state, upTo, command));
+    await this.log.wait(await this.#trimming.towards(purgeGoal(this.state, upTo, command)), this.#level);
     return this.state.first - before;
   }
 
@@ -346,6 +337,7 @@ export class Partition {
   async remove(): Promise<void> {
     if (this.#removed) return;
     this.#removed = true;
+    this.#trimming.stop();
     this.log.remove();
     this.close(stationRemoved());
     await this.log.wait(this.log.last, this.#level);
@@ -365,58 +357,19 @@ export class Partition {
       this.#wakeOne(group.id);
     }
     removeLetters(log, agedLetters(state, now), 'age');
-    if (this.#trimAt <= now || this.#machine.ageDue() <= now) this.#retain();
+    if (this.#trimming.isDue(this.#machine.ageDue())) this.#trimming.retain();
     this.#stored.forget();
     this.#alarm = Infinity;
     this.#changed();
   }
 
-  #retain(): void {
-    if (this.#retaining) return;
-    this.#trimAt = Infinity;
-    if (retentionGoal(this.state, this.log.now) === undefined) return;
-    this.#retaining = true;
-    this.#trim(undefined)
-      .catch((error: unknown) => {
-        if (this.log.closed !== undefined) return;
-        this.#ports.journal.error(`Partition ${this.log.key} cannot trim: ${error instanceof Error ? error.message : String(error)}`);
-        this.#trimAt = this.log.now + TRIM_AGAIN_MS;
-      })
-      .finally(() => {
-        this.#retaining = false;
-        if (!this.#removed) this.#changed();
-      });
-  }
-
-  /** @param goal the station's retention when undefined */
-  #trim(goal: Goal | undefined): Promise<void> {
-    const run = async (): Promise<void> => {
-      for (let wanted = goal ?? retentionGoal(this.state, this.log.now), last = 0; wanted !== undefined && !this.#removed; ) {
-        const { index, more } = await trimSlice(this.log, this.#stored, this.state, wanted);
-        last = index;
-        if (!more) wanted = goal === undefined ? retentionGoal(this.state, this.log.now) : undefined;
-        if (wanted === undefined && goal !== undefined) await this.log.wait(last, this.#level);
-      }
-      this.#changed();
-    };
-    const done = this.#trimming.then(run);
-    this.#trimming = done.catch(() => undefined);
-    return done;
-  }
-
   /** After anything that may move what is due. */
   #changed(): void {
-    const due = Math.min(this.#machine.timersDue(), this.#retentionDue());
+    if (this.#removed) return;
+    const due = Math.min(this.#machine.timersDue(), this.#trimming.due(this.#machine.ageDue()));
     if (due === this.#alarm) return;
     this.#alarm = due;
     this.#ports.alarm(this.log.brokerTime(due));
-  }
-
-  /** Trimming by number, bytes or acknowledgements waits a little, so that it is done for many messages at once. */
-  #retentionDue(): number {
-    if (this.#retaining) return Infinity;
-    if (this.#trimAt === Infinity && retentionGoal(this.state, this.log.now) !== undefined) this.#trimAt = this.log.now + TRIM_EVERY_MS;
-    return this.#trimAt === Infinity ? this.#machine.ageDue() : this.#trimAt;
   }
 
   // ── End ────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -425,10 +378,7 @@ export class Partition {
   close(error: WaysideError = storageFailed()): void {
     this.log.close(error);
     this.#inbox.refuse(error);
-    for (const reader of this.#readers) reader.wake();
-    for (const waiters of this.#fetchers.values()) for (const waiter of waiters) waiter.wake();
-    this.#fetchers.clear();
-    this.#readers.clear();
+    this.#waiters.wakeAll();
     this.#ports.alarm(Infinity);
   }
 

@@ -1,5 +1,5 @@
 /**
- * The partition's state at rest: a small core, a section a group, one of dead letters, and the ids by time.
+ * The partition's state at rest: a small core, a section a group, one of dead letters, the ids by time, the producers.
  *
  * Holds: loading what was taken gives the same state; only what has changed is taken again, and the core always.
  */
@@ -86,6 +86,7 @@ export function* takeSections(state: PartitionState): Iterable<readonly [string,
     yield ['letters', encodeLetters(state)];
   }
   yield* state.dedup.takeSections();
+  yield* state.producers.takeSections();
 }
 
 export function encodeGroup(group: Group): Uint8Array {
@@ -114,6 +115,7 @@ export function loadSection(state: PartitionState, name: string, body: Uint8Arra
   else if (name === 'letters') loadLetters(state, body);
   else if (name.startsWith('group:')) loadGroup(state, body);
   else if (name.startsWith('ids:')) state.dedup.load(body);
+  else if (name.startsWith('producers:')) state.producers.load(body);
   else throw new TypeError(`A partition has no section named ${name}.`);
 }
 

@@ -7,6 +7,8 @@
  */
 import type { GroupConfig, StationConfig } from '../calls.ts';
 import { Dedup } from './dedup.ts';
+import type { ProducerLimits } from './producers.ts';
+import { Producers } from './producers.ts';
 import { Runs } from './runs.ts';
 
 export interface Group {
@@ -63,7 +65,7 @@ export class PartitionState {
   oldest = 0;
   /** Record bytes that were trimmed since the log last let go of data. Not kept: it only puts work off. */
   trimmedBytes = 0;
-  /** Index of the last entry that produced. */
+  /** Index of the last entry that produced, or said what a producer has used: what the answer to a produce rests on. */
   produced = 0;
   /** Of the messages that are there, oldest first. */
   readonly eras: Era[] = [];
@@ -73,11 +75,13 @@ export class PartitionState {
   readonly pins = new Map<number, Pin>();
   lettersDirty = false;
   readonly dedup: Dedup;
+  readonly producers: Producers;
   readonly groupsGone: number[] = [];
 
-  constructor(partition: number, hashSeed: number) {
+  constructor(partition: number, hashSeed: number, limits: ProducerLimits) {
     this.partition = partition;
     this.dedup = new Dedup(hashSeed);
+    this.producers = new Producers(limits);
   }
 
   get settings(): StationConfig {
@@ -85,11 +89,13 @@ export class PartitionState {
     return this.config;
   }
 
-  /** In which epoch a message was produced. A sequence whose message a crash took is given to another one later. */
-  epochOf(sequence: number): number {
-    let epoch = 0;
-    for (const era of this.eras) if (era.first <= sequence) epoch = era.epoch;
-    return epoch;
+  /**
+   * Messages from here on were produced after `epoch`; Infinity when none was. A sequence whose message a crash took is
+   * given to another one later.
+   */
+  lostFrom(epoch: number): number {
+    for (const era of this.eras) if (era.epoch > epoch) return era.first;
+    return Infinity;
   }
 
   pin(sequence: number): void {

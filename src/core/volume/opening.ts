@@ -22,10 +22,7 @@ import { corruption } from './store.ts';
 import { EntryTable } from './table.ts';
 import type { Tables } from './tables.ts';
 import type { Found, Tail } from './tail.ts';
-import { blockEpoch, findTail, look, trailerOf, trustedTail } from './tail.ts';
-
-/** A read that gives other bytes than before is tried again so often. */
-const READS_MAX = 3;
+import { blockEpoch, findTail, look, READS_MAX, trailerOf, trustedTail } from './tail.ts';
 
 /** What opening leaves to be done: a new segment is to be begun behind `end`. */
 export interface Opened {

@@ -41,6 +41,8 @@ export class Room {
   readonly #writer: Writer;
   /** Frees what may be freed; resolves to whether anything was. */
   readonly #reclaim: () => Promise<boolean>;
+  /** More is claimed than before: the disk may hold more than it should, and nothing else may happen for long. */
+  readonly #grown: () => void;
   readonly #zeros: Uint8Array;
   #next: Prepared | undefined;
   #spares: { name: string; bytes: number }[] = [];
@@ -52,10 +54,11 @@ export class Room {
   #full = false;
   #retry: (() => void) | undefined;
 
-  constructor(store: Store, writer: Writer, reclaim: () => Promise<boolean>) {
+  constructor(store: Store, writer: Writer, reclaim: () => Promise<boolean>, grown: () => void) {
     this.#store = store;
     this.#writer = writer;
     this.#reclaim = reclaim;
+    this.#grown = grown;
     this.#zeros = new Uint8Array(store.settings.fillStepBytes);
   }
 
@@ -258,10 +261,13 @@ export class Room {
     const { ports } = this.#store;
     // `#running` is set before the first step: what that writes wakes us again, and there must be one loop only.
     await undefined;
-    while (!this.#ends) {
+    for (let isGrown = false; !this.#ends; isGrown = true) {
       this.#again = false;
       try {
-        if (!(await this.#step())) return;
+        if (!(await this.#step())) {
+          if (isGrown) this.#grown();
+          return;
+        }
         this.#full = false;
       } catch (error) {
         if (!(error instanceof DiskFullError)) {

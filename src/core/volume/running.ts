@@ -73,7 +73,12 @@ export class Running {
       progressed: () => this.#progressed(),
       needsFile: (full) => (full ? this.room.foundFull() : this.room.wake()),
     });
-    this.room = new Room(store, this.writer, () => this.#reclaim.now());
+    this.room = new Room(
+      store,
+      this.writer,
+      () => this.#reclaim.now(),
+      () => this.#ready && this.#reclaim.wake(),
+    );
     this.#reclaim = new Reclaim({
       store,
       writer: this.writer,

@@ -25,6 +25,9 @@ import { segmentName } from './segment.ts';
 import type { Store } from './store.ts';
 import { corruption } from './store.ts';
 
+/** What is not as it should be is read so often before it is believed. */
+export const READS_MAX = 3;
+
 /** A file as it was found. */
 export interface Found {
   readonly name: string;
@@ -40,8 +43,12 @@ export interface Found {
 export async function look(store: Store, name: string, number: number): Promise<Found> {
   const file = await store.ports.files.open(name, false);
   const { size } = file;
-  const first = await file.read(0, SEGMENT_HEADER_BYTES);
-  const header = decodeSegmentHeader(first);
+  let first = await file.read(0, SEGMENT_HEADER_BYTES);
+  let header = decodeSegmentHeader(first);
+  for (let reads = 1; reads < READS_MAX && header === undefined && !isZero(first); reads++) {
+    first = await file.read(0, SEGMENT_HEADER_BYTES);
+    header = decodeSegmentHeader(first);
+  }
   if (header === 'newer') {
     await file.close();
     throw newer(name);
@@ -49,7 +56,7 @@ export async function look(store: Store, name: string, number: number): Promise<
   // A file kept for later use still has the header of its former life until it is begun.
   const own = header && header.number === number ? header : undefined;
   const former = header !== undefined && header.number < number;
-  return { name, number, file, size, header: own, blank: former || first.every((byte) => byte === 0) };
+  return { name, number, file, size, header: own, blank: former || isZero(first) };
 }
 
 /** The last segment that belongs to the log, with its bytes and where it ends. */
@@ -92,7 +99,7 @@ export async function findTail(store: Store, found: readonly Found[]): Promise<T
     let last: Tail | undefined;
     let broken: { one: Found; at: number } | undefined;
     for (const [nth, one] of chain.entries()) {
-      const tail = readTail(store, one, images.get(one)!, chain[nth + 1]?.header?.previous.offset);
+      const tail = await readFar(store, one, images, chain[nth + 1]?.header?.previous.offset);
       const before: Place | undefined = last?.known;
       if (tail.whole)
         last = before && isAbove(before, tail.whole.known.segment, tail.whole.known.offset) ? { ...tail.whole, known: before } : tail.whole;
@@ -141,8 +148,34 @@ function isOrphan(chain: readonly Found[], images: ReadonlyMap<Found, Uint8Array
   return !chain.some((one) => findEvidence(images.get(one)!, SEGMENT_HEADER_BYTES, { segment, offset: offset - 1 }, one.header?.id));
 }
 
+/** Reads a file again where it breaks within what was written: a bit that one read has turned must not end the log. */
+async function readFar(store: Store, one: Found, images: Map<Found, Uint8Array>, until: number | undefined): Promise<Ends> {
+  let tail = readTail(store, one, images.get(one)!, until);
+  for (
+    let reads = 1;
+    reads < READS_MAX && tail.badAt !== undefined && !isZero(images.get(one)!.subarray(tail.badAt, tail.badAt + 8));
+    reads++
+  ) {
+    const bytes = await one.file.read(0, one.size);
+    const again = readTail(store, one, bytes, until);
+    if ((again.badAt ?? Infinity) <= tail.badAt) continue;
+    images.set(one, bytes);
+    tail = again;
+  }
+  return tail;
+}
+
+function isZero(bytes: Uint8Array): boolean {
+  return bytes.every((byte) => byte === 0);
+}
+
+interface Ends {
+  readonly whole?: Tail;
+  readonly badAt?: number;
+}
+
 /** A file's own end, or where it breaks: `badAt` without `whole` means that it has no directory. */
-function readTail(store: Store, one: Found, bytes: Uint8Array, until: number | undefined): { whole?: Tail; badAt?: number } {
+function readTail(store: Store, one: Found, bytes: Uint8Array, until: number | undefined): Ends {
   const { header } = one;
   if (!header) return { badAt: 0 };
   const trailer = decodeTrailer(bytes.subarray(Math.max(0, bytes.length - TRAILER_BYTES)), one.size, header.id);

@@ -33,6 +33,24 @@ export function readJsonBatch(body: Uint8Array, visit: (message: GivenMessage, i
   return { atomic: atomic ?? false };
 }
 
+/** The messages alone: a JSON list, as `readJsonObject` gives its span. @throws INVALID_REQUEST */
+export function readJsonMessages(list: Uint8Array, visit: (message: GivenMessage, index: number) => void): void {
+  const reader = new Reader(list);
+  readMessages(reader, visit);
+  reader.finish();
+}
+
+/**
+ * Calls `field` with each name of an object and the bytes of its value, which are JSON.
+ *
+ * @throws INVALID_REQUEST the bytes are no JSON object, or are nested too deep
+ */
+export function readJsonObject(body: Uint8Array, field: (name: string, value: Uint8Array) => void): void {
+  const reader = new Reader(body);
+  reader.object((name) => field(name, reader.span('the value')));
+  reader.finish();
+}
+
 function readMessages(reader: Reader, visit: (message: GivenMessage, index: number) => void): void {
   const message: GivenMessage = {};
   reader.list('messages', (index) => {
@@ -133,10 +151,10 @@ class Reader {
   }
 
   /** The bytes of any value, without the space round it. A view of the body. */
-  span(): Uint8Array {
+  span(what = 'the payload'): Uint8Array {
     const start = this.#at;
     const end = skipValue(this.#body, start, this.#body.length, DEPTH_MAX - 3);
-    if (end < 0) this.#refuse(`the payload is not JSON, or nested deeper than ${DEPTH_MAX - 3}`);
+    if (end < 0) this.#refuse(`${what} is not JSON, or nested deeper than ${DEPTH_MAX - 3}`);
     this.#at = end;
     return this.#body.subarray(start, end);
   }

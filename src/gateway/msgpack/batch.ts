@@ -6,6 +6,7 @@
  */
 import { Decoder } from '@msgpack/msgpack';
 import { WaysideError } from '../../core/errors.ts';
+import { exactJson, isMap } from '../json/exact.ts';
 import type { GivenMessage } from '../rest/given.ts';
 import { msgpackFault } from './check.ts';
 
@@ -22,18 +23,24 @@ export function readMsgpackBatch(body: Uint8Array, visit: (message: GivenMessage
   const { messages, atomic = false } = batch;
   if (!Array.isArray(messages)) throw new WaysideError('INVALID_REQUEST', 'messages is a list.', { field: 'messages' });
   if (typeof atomic !== 'boolean') throw new WaysideError('INVALID_REQUEST', 'atomic is true or false.', { field: 'atomic' });
-  for (const [index, value] of messages.entries()) visit(given(value, index), index);
+  readValues(messages, visit);
   return { atomic };
 }
 
-function decode(body: Uint8Array): unknown {
+/** Messages that are values already: decoded, or handed over as objects. */
+export function readValues(messages: readonly unknown[], visit: (message: GivenMessage, index: number) => void): void {
+  for (const [index, value] of messages.entries()) visit(given(value, index), index);
+}
+
+/** @param body has no fault (`msgpackFault`) @throws INVALID_REQUEST a key is no text, or `__proto__` */
+export function decode(body: Uint8Array): unknown {
   try {
     return new Decoder({ useBigInt64: true, keyDecoder: null, mapKeyConverter: textKey }).decode(body);
   } catch {
     // The check before has judged the bytes; what is left are keys that are no texts, and `__proto__`.
     throw new WaysideError(
       'INVALID_REQUEST',
-      'The body is not msgpack that this call takes: every key of a map is a text, and none is __proto__.',
+      'This is not msgpack that is taken here: every key of a map is a text, and none is __proto__.',
     );
   }
 }
@@ -50,7 +57,7 @@ function given(value: unknown, index: number): GivenMessage {
     switch (field) {
       case 'payload':
         message.binary = item instanceof Uint8Array;
-        message.payload = item instanceof Uint8Array ? item : ENCODER.encode(jsonOf(item, index));
+        message.payload = item instanceof Uint8Array ? item : ENCODER.encode(payloadJson(item, index));
         break;
       case 'text':
       case 'base64':
@@ -89,30 +96,13 @@ function wholeOf(value: unknown, index: number, field: string): number {
   return number;
 }
 
-/** JSON that says exactly what the value says. Its depth is bounded by the check before. */
-function jsonOf(value: unknown, index: number): string {
-  switch (typeof value) {
-    case 'string':
-      return JSON.stringify(value);
-    case 'boolean':
-    case 'bigint':
-      return String(value);
-    case 'number':
-      if (!Number.isFinite(value)) throw refuse(index, `payload holds ${value}, which JSON has no word for`, 'payload');
-      return Object.is(value, -0) ? '-0' : String(value);
-    default:
+function payloadJson(value: unknown, index: number): string {
+  try {
+    return exactJson(value);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    throw refuse(index, `payload is bytes or a JSON value, and holds ${error.message}`, 'payload');
   }
-  if (value === null) return 'null';
-  if (Array.isArray(value)) return `[${value.map((item) => jsonOf(item, index)).join(',')}]`;
-  if (isMap(value)) {
-    const fields = Object.entries(value).map(([name, item]) => `${JSON.stringify(name)}:${jsonOf(item, index)}`);
-    return `{${fields.join(',')}}`;
-  }
-  throw refuse(index, 'payload is bytes, or a value without bytes in it', 'payload');
-}
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Uint8Array);
 }
 
 function refuse(index: number, what: string, field?: string): WaysideError {

@@ -15,6 +15,12 @@ export interface AccessOptions {
   readonly corsOrigins?: readonly string[] | undefined;
 }
 
+/** A request, as far as it is judged here. */
+export interface Asked {
+  readonly url: string;
+  readonly headers: { get(name: string): string | null };
+}
+
 export class Access {
   readonly #token: string | undefined;
   readonly #origins: ReadonlySet<string>;
@@ -31,31 +37,49 @@ export class Access {
    * @param ticketed a ticket in the query does as well, once
    * @throws UNAUTHENTICATED · FORBIDDEN
    */
-  check(request: Request, open: boolean, ticketed: boolean): void {
+  check(request: Asked, open: boolean, ticketed: boolean): void {
+    if (this.#token === undefined) this.#checkLocal(request);
+    else if (!open && this.#given(request, ticketed) !== 'good')
+      throw new WaysideError('UNAUTHENTICATED', 'Send Authorization: Bearer with a valid token.');
+  }
+
+  /**
+   * Of an upgrade, whose credential may also come later, in the first frame.
+   *
+   * @returns whether it was given now; a wrong one counts as none
+   * @throws FORBIDDEN
+   */
+  judge(request: Asked): 'given' | 'later' {
     if (this.#token === undefined) {
       this.#checkLocal(request);
-      return;
+      return 'given';
     }
-    if (open) return;
+    return this.#given(request, true) === 'good' ? 'given' : 'later';
+  }
+
+  /** Is it the token? Where none is configured, any is. */
+  admits(token: string): boolean {
+    return this.#token === undefined || same(token, this.#token);
+  }
+
+  #given(request: Asked, ticketed: boolean): 'good' | 'wrong' {
     const header = request.headers.get('authorization');
     if (header !== null) {
       const [, given] = /^Bearer +(\S+)$/i.exec(header) ?? [];
-      if (given !== undefined && same(given, this.#token)) return;
-    } else if (ticketed) {
-      const ticket = queryValue(request.url, 'ticket');
-      if (ticket !== null && this.#tickets.redeem(ticket)) return;
+      return given !== undefined && this.admits(given) ? 'good' : 'wrong';
     }
-    throw new WaysideError('UNAUTHENTICATED', 'Send Authorization: Bearer with a valid token.');
+    const ticket = ticketed ? queryValue(request.url, 'ticket') : null;
+    return ticket !== null && this.#tickets.redeem(ticket) ? 'good' : 'wrong';
   }
 
   /** The origin that the answer may name, if the caller is a page of an origin that is set. */
-  allowedOrigin(request: Request): string | undefined {
+  allowedOrigin(request: Asked): string | undefined {
     if (this.#origins.size === 0) return undefined;
     const origin = request.headers.get('origin');
     return origin !== null && this.#origins.has(origin) ? origin : undefined;
   }
 
-  #checkLocal(request: Request): void {
+  #checkLocal(request: Asked): void {
     const host = request.headers.get('host') ?? new URL(request.url).host;
     if (!isLoopback(host)) {
       throw new WaysideError(

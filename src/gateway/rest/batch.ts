@@ -9,13 +9,14 @@ import type { ProduceResult } from '../../core/calls.ts';
 import { WaysideError } from '../../core/errors.ts';
 import { readJsonBatch } from '../json/spans.ts';
 import { readMsgpackBatch } from '../msgpack/batch.ts';
+import { placesOf, rangesOf } from '../results.ts';
 import { json, jsonText, RECORDS_TYPE } from './answer.ts';
 import { mediaType, readBody } from './body.ts';
 import type { Call } from './call.ts';
 import { appendGiven } from './given.ts';
 import { wholeHeader } from './headers.ts';
-import { EXPECTED_SEQUENCE, produceQuery, refuseLater } from './produce.ts';
-import { readQuery } from './query.ts';
+import { EXPECTED_SEQUENCE, PRODUCER_HEADERS, produceQuery, producerOf, refuseLater } from './produce.ts';
+import { choice, readQuery } from './query.ts';
 import type { Route } from './route.ts';
 import type { Service } from './service.ts';
 
@@ -23,30 +24,39 @@ const MSGPACK_TYPES = ['application/msgpack', 'application/vnd.msgpack', 'applic
 
 export function batchRoutes(service: Service): Route[] {
   const { broker, limits, schemas } = service;
-  const query = produceQuery(service);
+  const query = {
+    ...produceQuery(service),
+    atomic: choice('Of records: all or nothing. Batches of JSON and msgpack have a field for it.', 'true', 'false'),
+  };
   const recordsLimit = { bytes: limits.batchBytesMax, code: 'BATCH_TOO_LARGE' } as const;
   // Base64 and the names of fields make JSON larger than the records it becomes; how large those are is counted later.
   const formsLimit = { bytes: limits.batchBytesMax * 2, code: 'BATCH_TOO_LARGE' } as const;
 
   const run = async (call: Call): Promise<Response> => {
     const { namespace, station } = call;
-    const { partition } = readQuery(call.request.url, query);
+    const { partition, atomic: asked } = readQuery(call.request.url, query);
     refuseLater(call);
     const expectedSequence = wholeHeader(call, 'expected-sequence', 1);
+    const producer = producerOf(call);
     const type = mediaType(call);
     if (type === RECORDS_TYPE) {
       const batch = await readBody(call, recordsLimit);
-      return recordsAnswer(await broker.produce(namespace, station, batch, { partition, expectedSequence }));
+      const input = { partition, atomic: asked === 'true', expectedSequence, producer };
+      return recordsAnswer(await broker.produce(namespace, station, batch, input));
     }
     const read = type === 'application/json' ? readJsonBatch : MSGPACK_TYPES.includes(type) ? readMsgpackBatch : undefined;
     if (read === undefined) {
       throw new WaysideError('UNSUPPORTED_MEDIA_TYPE', `A batch is application/json, ${MSGPACK_TYPES[0]} or ${RECORDS_TYPE}.`);
     }
+    if (asked !== undefined) {
+      throw new WaysideError('INVALID_REQUEST', 'atomic is a field of a batch of this type, not a parameter.', { field: 'atomic' });
+    }
     const body = await readBody(call, formsLimit);
     const builder = new BatchBuilder(Math.min(body.length + 1024, limits.batchBytesMax));
     const { atomic } = read(body, (message, index) => appendGiven(builder, message, index, limits));
     if (builder.count === 0) throw new WaysideError('INVALID_REQUEST', 'messages is empty; send one at least.', { field: 'messages' });
-    return formsAnswer(await broker.produce(namespace, station, builder.finish(), { partition, atomic, expectedSequence, trusted: true }));
+    const input = { partition, atomic, expectedSequence, producer, trusted: true };
+    return formsAnswer(await broker.produce(namespace, station, builder.finish(), input));
   };
 
   return [
@@ -59,7 +69,7 @@ export function batchRoutes(service: Service): Route[] {
       summary: 'Produce many messages',
       about: 'Each message has exactly one of `payload`, `text`, `base64`. `atomic` messages must fall in one partition.',
       query,
-      headers: { 'Expected-Sequence': EXPECTED_SEQUENCE },
+      headers: { 'Expected-Sequence': EXPECTED_SEQUENCE, ...PRODUCER_HEADERS },
       body: {
         json: schemas.messages.batch,
         types: { 'application/msgpack': 'The same; there `payload` may be bytes.', [RECORDS_TYPE]: 'A record batch.' },
@@ -83,6 +93,8 @@ export function batchRoutes(service: Service): Route[] {
         'INVALID_RECORDS',
         'STATION_NOT_FOUND',
         'SEQUENCE_MISMATCH',
+        'PRODUCER_FENCED',
+        'PRODUCER_GAP',
         'MESSAGE_TOO_LARGE',
         'BATCH_TOO_LARGE',
         'UNSUPPORTED_MEDIA_TYPE',
@@ -95,43 +107,16 @@ export function batchRoutes(service: Service): Route[] {
   ];
 }
 
-function recordsAnswer({ ranges, duplicates, errors, durability }: ProduceResult): Response {
-  const told = { ranges, duplicates, scheduled: [], errors: errors.map(({ index, code }) => [index, code]), durability };
-  return json(told, errors.length === 0 ? 201 : 207);
+function recordsAnswer(result: ProduceResult): Response {
+  return json(rangesOf(result), result.errors.length === 0 ? 201 : 207);
 }
 
+/** Written by hand: ten thousand objects would be made only to become text. */
 function formsAnswer(result: ProduceResult): Response {
-  return jsonText(`{"results":[${placesOf(result).join(',')}]}`, result.errors.length === 0 ? 201 : 207);
-}
-
-/** Each message's place, or why it has none, in the order sent; as JSON. */
-function placesOf({ count, ranges, duplicates, errors, partitions, durability }: ProduceResult): string[] {
-  const places = new Array<string>(count);
-  const rest = `,"durability":"${durability}"}`;
-  for (const { index, code, detail } of errors) places[index] = JSON.stringify({ code, detail });
-  for (const [index, partition, sequence] of duplicates)
-    places[index] = `{"partition":${partition},"sequence":${sequence},"duplicate":true${rest}`;
-
-  // What is left was stored: in each partition the ranges, in order, are its sequences.
-  const only = ranges[0]?.[0] ?? 0;
-  const sequences = new Map<number, Iterator<number, undefined>>();
-  for (let index = 0; index < count; index++) {
-    if (places[index] !== undefined) continue;
-    const partition = partitions?.[index] ?? only;
-    let next = sequences.get(partition);
-    if (next === undefined) {
-      next = sequencesOf(ranges, partition);
-      sequences.set(partition, next);
-    }
-    places[index] = `{"partition":${partition},"sequence":${next.next().value},"duplicate":false${rest}`;
-  }
-  return places;
-}
-
-function* sequencesOf(ranges: ProduceResult['ranges'], partition: number): Generator<number, undefined> {
-  for (const [of, first, count] of ranges) {
-    if (of !== partition) continue;
-    for (let sequence = first; sequence < first + count; sequence++) yield sequence;
-  }
-  return undefined;
+  const rest = `,"durability":"${result.durability}"}`;
+  const places = placesOf(result, {
+    placed: (partition, sequence, isDuplicate) => `{"partition":${partition},"sequence":${sequence},"duplicate":${isDuplicate}${rest}`,
+    refused: (code, detail) => JSON.stringify({ code, detail }),
+  });
+  return jsonText(`{"results":[${places.join(',')}]}`, result.errors.length === 0 ? 201 : 207);
 }

@@ -100,7 +100,8 @@ function parse(bytes: Uint8Array): unknown {
 /** The fields that the contract names, and that a later version will take. */
 const LATER = ['filter', 'backoff'];
 
-function validated<T>(schema: z.ZodType<T>, value: unknown): T {
+/** @throws INVALID_REQUEST names the field */
+export function validated<T>(schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0];

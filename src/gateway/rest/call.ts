@@ -24,15 +24,18 @@ export class Call {
   /** Whether the whole body has been taken from the wire, or there was none. */
   bodyRead = false;
   readonly #parameter: (name: string) => string | undefined;
+  readonly #home: string;
 
-  constructor(request: Request, wire: WireRequest | undefined, parameter: (name: string) => string | undefined) {
+  /** @param home the namespace of a path that names none */
+  constructor(request: Request, wire: WireRequest | undefined, parameter: (name: string) => string | undefined, home = 'default') {
     this.request = request;
     this.wire = wire;
     this.#parameter = parameter;
+    this.#home = home;
   }
 
   get namespace(): string {
-    return this.#parameter('namespace') === undefined ? 'default' : this.name('namespace');
+    return this.#parameter('namespace') === undefined ? this.#home : this.name('namespace');
   }
 
   get station(): string {

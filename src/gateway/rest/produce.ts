@@ -5,7 +5,7 @@
  * Leaves to the broker: the partition, ids, the expected sequence, the station's own limits.
  */
 import { BatchBuilder } from '../../core/batch/build.ts';
-import type { ProduceResult } from '../../core/calls.ts';
+import type { ProduceResult, Producer } from '../../core/calls.ts';
 import { WaysideError } from '../../core/errors.ts';
 import { JSON_HEADERS } from './answer.ts';
 import { readBody } from './body.ts';
@@ -36,6 +36,7 @@ export function produceRoutes(service: Service): Route[] {
     const { partition }: Values<typeof query> = readQuery(call.request.url, query);
     refuseLater(call);
     const expectedSequence = wholeHeader(call, 'expected-sequence', 1);
+    const producer = producerOf(call);
     const message = {
       key: fromHeader(call, 'message-key'),
       id: fromHeader(call, 'idempotency-key'),
@@ -46,7 +47,9 @@ export function produceRoutes(service: Service): Route[] {
     };
     builder.reset();
     builder.append(message);
-    return answer(await broker.produce(namespace, station, builder.finish(), { partition, expectedSequence, trusted: true }));
+    // Atomic: whatever the message is refused for, its producer's sequence is not used by it.
+    const input = { partition, expectedSequence, producer, atomic: producer !== undefined, trusted: true };
+    return answer(await broker.produce(namespace, station, builder.finish(), input));
   };
 
   return [
@@ -64,6 +67,7 @@ export function produceRoutes(service: Service): Route[] {
         'Message-Key': 'Decides the partition, and the order within it.',
         'Message-Header-NAME': 'A header of the message; the value is percent-encoded UTF-8.',
         'Expected-Sequence': `${EXPECTED_SEQUENCE} A repeat of an id wins over it.`,
+        ...PRODUCER_HEADERS,
       },
       body: { types: { '*/*': 'Any bytes.' }, example: '{"total":12}' },
       answers: {
@@ -83,6 +87,8 @@ export function produceRoutes(service: Service): Route[] {
         'INVALID_NAME',
         'STATION_NOT_FOUND',
         'SEQUENCE_MISMATCH',
+        'PRODUCER_FENCED',
+        'PRODUCER_GAP',
         'MESSAGE_TOO_LARGE',
         'LIMIT_EXCEEDED',
         'UNSUPPORTED_MEDIA_TYPE',
@@ -104,17 +110,27 @@ export function refuseLater(call: Call): void {
   const expires = wholeHeader(call, 'message-expires-ms', 0);
   if (delay) throw notYet('Message-Delay-Ms');
   if (expires !== undefined) throw notYet('Message-Expires-Ms');
-  const given = PRODUCER.filter((name) => call.header(name) !== null);
-  if (given.length === 0) return;
-  if (given.length < PRODUCER.length) {
-    throw new WaysideError('INVALID_REQUEST', 'A producer sends Producer-Id, Producer-Epoch and Producer-Sequence, all three.', {
-      field: given[0]!,
-    });
-  }
-  throw notYet('Producer-Id');
 }
 
-const PRODUCER = ['producer-id', 'producer-epoch', 'producer-sequence'];
+/** Whose message, or batch, it is; undefined where nobody counts. @throws INVALID_REQUEST */
+export function producerOf(call: Call): Producer | undefined {
+  const id = fromHeader(call, 'producer-id');
+  const epoch = wholeHeader(call, 'producer-epoch', 1);
+  const sequence = wholeHeader(call, 'producer-sequence', 1);
+  if (id === undefined && epoch === undefined && sequence === undefined) return undefined;
+  if (id === undefined || epoch === undefined || sequence === undefined) {
+    throw new WaysideError('INVALID_REQUEST', 'A producer sends Producer-Id, Producer-Epoch and Producer-Sequence, all three.', {
+      field: id === undefined ? 'producer-id' : epoch === undefined ? 'producer-epoch' : 'producer-sequence',
+    });
+  }
+  return { id, epoch, sequence };
+}
+
+export const PRODUCER_HEADERS = {
+  'Producer-Id': 'A name: what it sends is stored once, in order. Needs `?partition=` on a station with several.',
+  'Producer-Epoch': 'From 1. A newer one fences the older ones, which are refused from then on.',
+  'Producer-Sequence': "Counts the producer's messages from 1 in each partition and epoch; of a batch, that of its first message.",
+};
 
 function notYet(header: string): WaysideError {
   return new WaysideError('INVALID_REQUEST', `${header} is not available in this version. Nothing was stored.`, { field: header });

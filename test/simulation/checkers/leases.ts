@@ -69,6 +69,7 @@ export function delivered(told: Told, group: GroupLife, given: Delivery): Lease 
     ended: false,
     touches: 0,
     notBefore: 0,
+    isUncounted: false,
   };
   const most = Math.max(...group.configs.map((config) => config.maxDeliveries ?? Number.POSITIVE_INFINITY));
   if (deliveries < 1 || deliveries > most)
@@ -96,7 +97,8 @@ function checkAgainst(track: Track, lease: Lease, given: Delivery, where: string
     const sameEra = first.era === second.era;
     if (second.deliveries < first.deliveries)
       throw new Violation(`I15: ${where} was delivered for the ${first.deliveries}th time, and later for the ${second.deliveries}th`);
-    if (sameEra && second.deliveries === first.deliveries) throw new Violation(`I15: ${where} is delivered twice, and counted once`);
+    if (sameEra && second.deliveries === first.deliveries && !first.isUncounted)
+      throw new Violation(`I15: ${where} is delivered twice, and counted once`);
   }
   if (first.era !== second.era) return;
   if (!first.ended && secondAt < first.heldUntil && !track.redriven) {
@@ -217,11 +219,39 @@ export function settleEnds(settling: Settling, outcome: string | undefined, isSu
 }
 
 /** A receipt that must count: the last lease told, still held when it was answered, and nobody else has a say. */
-function isGood({ lease, track, era, touch }: Settling, brokerNow: number): boolean {
-  const gp = track.of;
+function isGood({ lease, era, touch }: Settling, brokerNow: number): boolean {
   // Handed back before, at its last delivery, it is dead.
-  if (touch > 1) return false;
+  return touch === 1 && isUndisputed(lease, era, brokerNow);
+}
+
+function isUndisputed(lease: Lease, era: number, brokerNow: number): boolean {
+  const { track } = lease;
   if (track.lease !== lease || lease.era !== era || track.redriven) return false;
   if (track.acked || track.rejected || track.ackOpen > 0 || track.rejectOpen > 0 || track.nackOpen > 0) return false;
-  return !mayBeTrimmed(gp.log, track.sequence, brokerNow);
+  return !mayBeTrimmed(track.of.log, track.sequence, brokerNow);
+}
+
+// ── Releasing ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/**
+ * A consumer begins to give back all that it holds in the group.
+ *
+ * @returns given the time at which it was answered, how many messages it surely held until then
+ */
+export function releaseBegins(group: GroupLife, consumer: string, now: number, era: number): (now: number, brokerNow: number) => number {
+  const held: { readonly lease: Lease; readonly turn: number }[] = [];
+  for (const gp of group.partitions) {
+    for (const { lease } of gp.tracks.values()) {
+      if (lease?.consumer !== consumer) continue;
+      const isHeld = !lease.ended && lease.touches === 0 && lease.heldUntil > now && !gp.isUncertain && gp.held.includes(lease);
+      if (isHeld) held.push({ lease, turn: gp.turn });
+      lease.ended = true;
+      lease.isUncounted = true;
+      lease.touches++;
+      lease.notBefore = 0;
+    }
+  }
+  const isStill = ({ lease, turn }: (typeof held)[number], at: number, brokerNow: number): boolean =>
+    lease.heldUntil > at && lease.track.of.turn === turn && isUndisputed(lease, era, brokerNow);
+  return (at, brokerNow) => held.filter((each) => isStill(each, at, brokerNow)).length;
 }

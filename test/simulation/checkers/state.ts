@@ -2,7 +2,7 @@
  * The state that a log makes, looked at from inside: it keeps its own rules, and is the same whether it was made by
  * applying what was just decided, or by reading sections and replaying what came after them.
  *
- * Holds: the lines at the head of partition/state.ts and partition/runs.ts, as assertions.
+ * Holds: the lines at the head of partition/state.ts, partition/runs.ts and partition/producers.ts, as assertions.
  * Elsewhere: where the two logs to compare come from (../broker.ts).
  */
 import { Gate } from '../../../src/core/actor/gate.ts';
@@ -12,7 +12,10 @@ import { CATALOG_KEY } from '../../../src/core/catalog/catalog.ts';
 import { CatalogMachine } from '../../../src/core/catalog/machine.ts';
 import { saveCatalog } from '../../../src/core/catalog/sections.ts';
 import { CatalogState } from '../../../src/core/catalog/state.ts';
+import type { Limits } from '../../../src/core/limits.ts';
+import { makeLimits } from '../../../src/core/limits.ts';
 import { PartitionMachine } from '../../../src/core/partition/machine.ts';
+import { RUNS_MAX } from '../../../src/core/partition/producers.ts';
 import { ACKED, LEASED, RETURNED } from '../../../src/core/partition/runs.ts';
 import type { Group } from '../../../src/core/partition/state.ts';
 import { PartitionState } from '../../../src/core/partition/state.ts';
@@ -21,10 +24,10 @@ import { actorParts } from '../../../src/core/ports.ts';
 import { Violation } from './told.ts';
 
 /** Each actor's state as a text, by key. @throws Violation a state breaks its own rules */
-export async function walk(volume: Volume, clock: Clock): Promise<Map<string, string>> {
+export async function walk(volume: Volume, clock: Clock, limits: Partial<Limits>): Promise<Map<string, string>> {
   const states = new Map<string, string>();
   for (const { key } of [...volume.actors()])
-    states.set(key, key === CATALOG_KEY ? await walkCatalog(volume, clock) : await walkPartition(volume, clock, key));
+    states.set(key, key === CATALOG_KEY ? await walkCatalog(volume, clock) : await walkPartition(volume, clock, key, makeLimits(limits)));
   return states;
 }
 
@@ -43,8 +46,8 @@ async function walkCatalog(volume: Volume, clock: Clock): Promise<string> {
   return [...saveCatalog(state)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-async function walkPartition(volume: Volume, clock: Clock, key: ActorKey): Promise<string> {
-  const state = new PartitionState(actorParts(key)[2], 1);
+async function walkPartition(volume: Volume, clock: Clock, key: ActorKey, limits: Limits): Promise<string> {
+  const state = new PartitionState(actorParts(key)[2], 1, limits);
   const log = new ActorLog({
     key,
     volume,
@@ -55,6 +58,7 @@ async function walkPartition(volume: Volume, clock: Clock, key: ActorKey): Promi
   });
   await log.open();
   checkState(state, key);
+  checkKnown(state, key, limits);
   // Ids are dropped by the slice, whenever one is added: only those within the window are the same.
   const since = log.now;
   const ids = [...state.dedup.ids(since, state.config?.dedupWindowMs ?? 0)]
@@ -81,6 +85,7 @@ async function walkPartition(volume: Volume, clock: Clock, key: ActorKey): Promi
     letters: [...state.letters],
     pins,
     ids,
+    producers: [...state.producers.all()],
   });
 }
 
@@ -111,6 +116,23 @@ function checkState(state: PartitionState, key: string): void {
     .sort()
     .join(' ');
   if (pins !== held) throw new Violation(`state: ${key} pins ${pins}; letters and redriven messages are ${held}`);
+}
+
+function checkKnown(state: PartitionState, key: string, { producersMax }: Limits): void {
+  if (state.producers.count > producersMax)
+    throw new Violation(`state: ${key} knows ${state.producers.count} producers; ${producersMax} are allowed`);
+  for (const { id, next, runs } of state.producers.all()) {
+    let [sequence, message] = [1, 1];
+    for (const run of runs) {
+      if (run.count < 1 || run.sequence < sequence || run.first < message)
+        throw new Violation(`state: ${key} remembers ${id} out of order: ${JSON.stringify(runs)}`);
+      sequence = run.sequence + run.count;
+      message = run.first + run.count;
+    }
+    if (sequence > next || message > state.next)
+      throw new Violation(`state: ${key} remembers ${id} beyond ${next}: ${JSON.stringify(runs)}`);
+    if (runs.length > RUNS_MAX) throw new Violation(`state: ${key} remembers ${runs.length} runs of ${id}`);
+  }
 }
 
 function checkRuns(group: Group, state: PartitionState, key: string): void {

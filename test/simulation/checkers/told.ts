@@ -24,6 +24,8 @@ export interface Sent {
   /** Attempts that stored it, may have, or are under way. */
   possible: number;
   readonly places: { readonly log: PartitionLog; readonly sequence: number }[];
+  /** Whose message it is, where its producer counts. */
+  counted?: { readonly producer: string; readonly epoch: number; readonly sequence: number };
 }
 
 export interface Stored {
@@ -226,6 +228,8 @@ export interface Lease {
   touches: number;
   /** Handed back: not again before. */
   notBefore: number;
+  /** It may have been given back without being counted. */
+  isUncounted: boolean;
 }
 
 /** A message, as a group has it. */

@@ -13,6 +13,7 @@ import type { Sent, StationSlot, Told } from '../checkers/told.ts';
 import type { FaultOdds } from '../faults/files.ts';
 import { NO_FAULTS } from '../faults/files.ts';
 import type { Chance } from '../world.ts';
+import type { Counting } from './counting.ts';
 
 /** How a life ends: `at a call`: of the disk; `at an answer`: as a client hears it. */
 export type End = 'cut' | 'kill' | 'close' | 'cut at a call' | 'kill at a call' | 'cut at an answer' | 'kill at an answer';
@@ -37,6 +38,8 @@ export interface Habits {
   readonly cancels: number;
   readonly late: number;
   readonly foreign: number;
+  readonly ranges: number;
+  readonly release: number;
   /** Longest pause between two calls of a client. */
   readonly pauseMs: number;
 }
@@ -62,6 +65,7 @@ export type AdminCall =
 export interface Profile {
   readonly stations: readonly { readonly config: StationInput; readonly groups: number }[];
   readonly habits: Habits;
+  readonly counting: Counting;
   readonly producers: number;
   readonly consumers: number;
   readonly readers: number;
@@ -98,13 +102,15 @@ export function drawProfile(chance: Chance): Profile {
   if (chance.happens(0.5)) for (const [fault, share] of most) if (chance.happens(0.35)) odds[fault] = share * chance.fraction();
   if (odds.write > 0) odds.shortWrite = chance.pick([0, 0.5, 1]);
   const weight = (): number => chance.pick([0, 1, 1, 4]);
+  const counting = drawCounting(chance);
   const stations = Array.from({ length: chance.pick([1, 1, 2, 3]) }, () => ({
-    config: drawStation(chance),
+    config: drawStation(chance, counting.repeats > 0 && chance.happens(0.3)),
     groups: chance.pick([1, 1, 2, 3]),
   }));
   return {
     stations,
     habits: drawHabits(chance),
+    counting,
     producers: chance.pick([1, 2, 3]),
     consumers: chance.pick([1, 2, 4]),
     readers: chance.pick([0, 1]),
@@ -142,6 +148,7 @@ export function drawProfile(chance: Chance): Profile {
       settleBytes: chance.pick([300, 2000, 20_000]),
       listLimitMax: 1000,
       runsMax: chance.pick([5, 10_000]),
+      ...(counting.isForgetful && chance.pick([{ producersMax: 1 }, { producerMs: 100 }])),
     },
     callMs: chance.pick([0.05, 0.3, 3]),
     flips: chance.pick([0, 0, 0.5]),
@@ -152,8 +159,20 @@ export function drawProfile(chance: Chance): Profile {
 
 export const DELIVERIES_DEFAULT = 10;
 
-function drawStation(chance: Chance): StationInput {
-  const retention: Record<string, unknown> = {};
+function drawCounting(chance: Chance): Counting {
+  return {
+    names: chance.pick([0, 1, 1, 2]),
+    inFlight: chance.pick([1, 2, 5]),
+    takeovers: chance.pick([0, 0.02, 0.1]),
+    repeats: chance.pick([0, 0.1, 0.4]),
+    swaps: chance.pick([0, 0, 0.2]),
+    isForgetful: chance.happens(0.15),
+  };
+}
+
+/** @param refuses messages are refused while there is no room, and there is room again */
+function drawStation(chance: Chance, refuses: boolean): StationInput {
+  const retention: Record<string, unknown> = refuses ? { maxMessages: chance.between(3, 20), untilAcked: true, discard: 'refuse' } : {};
   if (chance.happens(0.35)) retention.maxMessages = chance.between(3, 40);
   if (chance.happens(0.2)) retention.maxBytes = chance.between(300, 5000);
   if (chance.happens(0.2)) retention.maxAgeMs = chance.between(50, 3000);
@@ -207,6 +226,8 @@ function drawHabits(chance: Chance): Habits {
     cancels: share(0, 0, 0.3),
     late: share(0, 0.2, 0.6),
     foreign: share(0, 0, 0.2),
+    ranges: share(0, 0.5, 1),
+    release: share(0, 0, 0.1),
     pauseMs: share(1, 5, 30),
   };
 }

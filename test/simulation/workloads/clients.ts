@@ -14,13 +14,14 @@ import type {
   ProduceResult,
   ReadResult,
   ReceiptFailure,
+  ReceiptRange,
   SettleVerb,
   Signal,
 } from '../../../src/core/calls.ts';
 import { parseCursor } from '../../../src/core/cursor.ts';
 import { checkDuplicate } from '../checkers/dedup.ts';
 import type { Settling } from '../checkers/leases.ts';
-import { delivered, settleBegins, settleEnds } from '../checkers/leases.ts';
+import { delivered, releaseBegins, settleBegins, settleEnds } from '../checkers/leases.ts';
 import { checkLetter } from '../checkers/letters.ts';
 import { checkGone, checkRead, lasts, place, readBlock } from '../checkers/log.ts';
 import { settlePast } from '../checkers/retention.ts';
@@ -782,6 +783,7 @@ export class Consumer {
     const { habits } = this.#stage;
     // Where the group is surely not there, a fetch would make it: that is the administrator's to do.
     if (group.life === undefined && group.changing === undefined) return;
+    if (this.#chance.happens(habits.release)) return this.#release(group);
     const wantsToSettle = this.#chance.fraction() * (habits.fetch + habits.settle) < habits.settle;
     if (wantsToSettle && this.#hand.some((lease) => lease.track.of.group.slot === group)) await this.#settle(group);
     else await this.fetch(group, {});
@@ -825,9 +827,9 @@ export class Consumer {
     );
     if (outcome.is !== 'unknown') for (const gp of partitions) gp.lost--;
     if (!isSure()) {
-      // It may have leased from a group that has come into being meanwhile, or is about to.
+      // It may have leased from a group that has come into being meanwhile, or is about to; or before the storage failed.
       group.blind++;
-      if (group.life !== life) for (const gp of group.life?.partitions ?? []) gp.lost++;
+      for (const gp of group.life?.partitions ?? []) gp.lost++;
     }
     if (outcome.is === 'unknown') return undefined;
     if (outcome.is === 'refused') {
@@ -913,11 +915,14 @@ export class Consumer {
     const delayMs = verb === 'nack' ? chance.pick([0, 0, 20, 200]) : 0;
     const leaseMs = verb === 'extend' ? chance.pick([10, 100, 500]) : 0;
     const foreign = chance.happens(stage.habits.foreign) ? this.#foreign(group) : [];
-    const receipts = [...leases.map(({ text }) => text), ...foreign, ...(chance.happens(0.05) && leases[0] ? [leases[0].text] : [])];
-    if (receipts.length === 0) return true;
+    const ranges = chance.happens(stage.habits.ranges) ? rangesOf(leases) : [];
+    const told = ranges.length > 0 ? [] : leases.map(({ text }) => text);
+    const receipts = [...told, ...foreign, ...(chance.happens(0.05) && leases[0] ? [leases[0].text] : [])];
+    if (receipts.length + ranges.length === 0) return true;
     const settling = leases.map((lease) => settleBegins(verb, lease, delayMs, leaseMs, stage.now(), era));
     const input = {
       receipts,
+      ...(ranges.length > 0 && { ranges }),
       ...(verb === 'nack' && { delayMs, reason: 'returned' }),
       ...(verb === 'extend' && { leaseMs }),
       ...(verb === 'reject' && { reason: 'rejected' }),
@@ -928,12 +933,33 @@ export class Consumer {
     if (outcome.is !== 'answered') return false;
     const sure = isKnown && group.turn === turn && slot.turn === stationTurn && group.life === life && era === stage.told.era;
     stage.count(`${verb}s`, leases.length);
+    stage.count('ranges settled', ranges.length);
     settled(settling, outcome.value, sure, stage.now(), stage.brokerNow());
     for (const text of foreign) {
       if (!outcome.value.some(({ receipt }) => receipt === text))
         throw new Violation(`leases: receipt ${text} is not of group ${group.name} of ${slot.name}, and counts`);
     }
     return true;
+  }
+
+  /** All that it holds in the group goes back. */
+  async #release(group: GroupSlot): Promise<void> {
+    const stage = this.#stage;
+    const { slot, turn, life } = group;
+    const stationTurn = slot.turn;
+    const isKnown = life !== undefined && group.changing === undefined && slot.changing === undefined;
+    const { era } = stage.told;
+    const held = life === undefined ? undefined : releaseBegins(life, this.#name, stage.now(), era);
+    const outcome = await stage.call(`release ${slot.name} ${group.name} ${this.#name}`, (broker) =>
+      broker.release(NAMESPACE, slot.name, group.name, this.#name),
+    );
+    const isSure = isKnown && group.turn === turn && slot.turn === stationTurn && group.life === life && era === stage.told.era;
+    if (outcome.is === 'refused' && isSure) throw new Violation(`release: refused with ${outcome.code}: ${outcome.text}`);
+    if (outcome.is !== 'answered') return;
+    stage.count('released', outcome.value.released);
+    const least = isSure ? (held?.(stage.now(), stage.brokerNow()) ?? 0) : 0;
+    if (outcome.value.released < least)
+      throw new Violation(`leases: ${outcome.value.released} messages of ${this.#name} in group ${group.name} go back; it holds ${least}`);
   }
 
   /** Receipts of another group, or of one that is gone. */
@@ -948,10 +974,28 @@ export class Consumer {
 }
 
 function settled(settling: readonly Settling[], failed: readonly ReceiptFailure[], isSure: boolean, now: number, brokerNow: number): void {
-  for (const each of settling) {
-    const failure = failed.find(({ receipt }) => receipt === each.lease.text);
-    settleEnds(each, failure?.code ?? 'counted', isSure, now, brokerNow);
+  const codes = new Map<string, string>();
+  for (const { receipt, to, code } of failed) {
+    const [partition, from, lease] = receipt.split('.');
+    for (let sequence = Number(from); sequence <= (to ?? Number(from)); sequence++) codes.set(`${partition}.${sequence}.${lease}`, code);
   }
+  for (const each of settling) {
+    const code = codes.get(each.lease.text);
+    settleEnds(each, code ?? 'counted', isSure, now, brokerNow);
+  }
+}
+
+/** Leases as ranges, where they are neighbours. */
+function rangesOf(leases: readonly Lease[]): ReceiptRange[] {
+  const ranges: [number, string, number, number][] = [];
+  for (const { track, text } of [...leases].sort((a, b) => a.track.sequence - b.track.sequence)) {
+    const { partition } = track.of.log;
+    const lease = text.split('.')[2]!;
+    const last = ranges.findLast((range) => range[0] === partition && range[1] === lease);
+    if (last !== undefined && last[3] + 1 >= track.sequence) last[3] = track.sequence;
+    else ranges.push([partition, lease, track.sequence, track.sequence]);
+  }
+  return ranges;
 }
 
 /** As much of an AbortSignal as the core asks for, without a runtime's own. */
