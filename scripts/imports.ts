@@ -43,14 +43,15 @@ export const TABLE: Row[] = [
     mayTypes: ['src/protocol/', 'src/core/'],
     packages: ['@msgpack/msgpack'],
   },
-  { files: /^src\/cli\/serve\.ts$/, may: ['src/'], packages: 'any' },
-  { files: /^src\/cli\//, may: ['src/cli/', 'src/client/'], packages: ['node:'] },
+  // The broker itself, and the files that it keeps: what these two are about.
+  { files: /^src\/cli\/(serve\.ts|doctor\.ts|doctor\/.*)$/, may: ['src/'], packages: ['node:'] },
+  { files: /^src\/cli\//, may: ['src/cli/', 'src/client/', 'package.json'], mayTypes: ['src/core/'], packages: ['node:'] },
   { files: /^src\/(console|connectors)\//, may: ['src/console/', 'src/connectors/', 'src/client/'], packages: 'any' },
-  { files: /^src\/adapters\/[^/]+\/(host|main|worker|object)\.ts$/, may: ['src/', 'package.json'], packages: 'any' },
+  { files: /^src\/adapters\/[^/]+\/(host|main|worker|object|folder|embed|embedded)\.ts$/, may: ['src/', 'package.json'], packages: 'any' },
   ...['memory', 'node', 'cloudflare', 'browser'].map((name) => ({
     files: new RegExp(`^src/adapters/${name}/`),
     may: [`src/adapters/${name}/`, 'src/core/ports.ts', 'src/core/broker.ts', ...COMMON],
-    mayTypes: ['src/core/'],
+    mayTypes: ['src/core/', 'src/protocol/', 'src/gateway/', 'src/client/'],
     packages: 'any' as const,
   })),
 ];

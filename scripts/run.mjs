@@ -1,18 +1,15 @@
 /**
  * The one way in: `node scripts/run.mjs COMMAND [ARGS]`. Plain JavaScript, so that Node 20 can start it.
  *
- * Makes sure that what package-lock.json names is installed, finds a Node that runs our TypeScript as it is,
- * and hands over: standard streams inherited, signals passed on, the exit code passed back.
+ * Makes sure that what package-lock.json names is installed, and hands over to a Node that runs our TypeScript (node.mjs).
  * Leaves everything else to the file that the command names.
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { constants } from 'node:os';
-import { delimiter, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
+import { answers, findNode, ROOT, run, say, stop, WINDOWS } from './node.mjs';
 
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..');
 const COMMANDS = {
   start: ['src/adapters/node/main.ts'],
   test: ['scripts/test.ts'],
@@ -45,7 +42,6 @@ const INSTALL = [
   '--no-fund',
   '--loglevel=error',
 ];
-const WINDOWS = process.platform === 'win32';
 
 await main(...process.argv.slice(2));
 
@@ -122,59 +118,4 @@ function npm(args) {
 function forgetNodeThatCannotRun() {
   const link = join(ROOT, 'node_modules', '.bin', 'node');
   if (!WINDOWS && !answers(link)) rmSync(link, { force: true });
-}
-
-/** Node 24 or newer: this one, or the one npm brought. As a last resort this one, if it strips types without being asked (22.18). */
-function findNode() {
-  if (isAtLeast(24, 0) && existsSync(process.execPath)) return process.execPath;
-  const platform = `${WINDOWS ? 'win' : process.platform}-${process.arch}`;
-  const brought = join(ROOT, 'node_modules', `node-${platform}`, 'bin', WINDOWS ? 'node.exe' : 'node');
-  if (answers(brought)) return brought;
-  if (isAtLeast(22, 18)) return process.execPath;
-  return stop(
-    `Node 24 is needed: this is ${process.version}, and npm has brought none that runs on ${platform}. Install Node 24 (https://nodejs.org) and run this again.`,
-    1,
-  );
-}
-
-function isAtLeast(major, minor) {
-  const [ourMajor, ourMinor] = process.versions.node.split('.').map(Number);
-  return ourMajor > major || (ourMajor === major && ourMinor >= minor);
-}
-
-function answers(node) {
-  return existsSync(node) && spawnSync(node, ['--version'], { stdio: 'ignore' }).status === 0;
-}
-
-function run(node, args, cwd) {
-  const path = Object.keys(process.env).find((name) => name.toUpperCase() === 'PATH') ?? 'PATH';
-  const env = { ...process.env, [path]: `${dirname(node)}${delimiter}${process.env[path] ?? ''}` };
-  const child = spawn(node, args, { cwd, env, stdio: 'inherit' });
-  // At a terminal Ctrl-C reaches the child by itself; passed on as well, it would count twice.
-  const pass = (signal) => (signal === 'SIGINT' && process.stdin.isTTY) || child.kill(signal);
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, pass);
-  endWithNpm(() => child.kill('SIGTERM'));
-  child.on('error', (error) => stop(`${node} could not be started: ${error.message}`, 1));
-  child.on('exit', (code, signal) => process.exit(code ?? 128 + (constants.signals[signal] ?? 0)));
-}
-
-/** A signal sent to `npm start` ends npm and its shell, but the shell tells nobody: being left alone is the sign. */
-function endWithNpm(end) {
-  if (!process.env.npm_lifecycle_event || WINDOWS) return;
-  const parent = process.ppid;
-  const watch = setInterval(() => {
-    if (process.ppid === parent) return;
-    clearInterval(watch);
-    end();
-  }, 250);
-  watch.unref();
-}
-
-function say(message) {
-  console.error(`wayside: ${message}`);
-}
-
-function stop(message, code = 2) {
-  say(message);
-  process.exit(code);
 }

@@ -6,7 +6,18 @@
  * Elsewhere: durability (core/volume).
  */
 import { WaysideError } from '../../core/errors.ts';
-import type { ActorInfo, ActorKey, EntryHead, StoredEntry, Timers, Volume, VolumeListener, VolumeStats, Write } from '../../core/ports.ts';
+import type {
+  ActorInfo,
+  ActorKey,
+  Durability,
+  EntryHead,
+  StoredEntry,
+  Timers,
+  Volume,
+  VolumeListener,
+  VolumeStats,
+  Write,
+} from '../../core/ports.ts';
 import { checkWrites, crc32c } from '../../core/ports.ts';
 
 /** As in a file, so that figures compare. */
@@ -24,7 +35,7 @@ interface Actor {
 }
 
 export class MemoryVolume implements Volume {
-  readonly durability = 'memory';
+  readonly durability: Durability;
   epoch = 0;
   written = 0;
   synced = 0;
@@ -37,10 +48,14 @@ export class MemoryVolume implements Volume {
   #told = true;
   #live = 0;
 
-  /** @param bytesMax living bytes, above which there is no room */
-  constructor(timers: Timers, bytesMax = 1024 * 1024 * 1024) {
+  /**
+   * @param bytesMax living bytes, above which there is no room
+   * @param durability what it says that it gives; another than `memory` is not true, and for tests of those who ask for it
+   */
+  constructor(timers: Timers, bytesMax = 1024 * 1024 * 1024, durability: Durability = 'memory') {
     this.#timers = timers;
     this.#bytesMax = bytesMax;
+    this.durability = durability;
   }
 
   async open(listener: VolumeListener): Promise<void> {

@@ -1,0 +1,157 @@
+/** `wayside dead-letters …`: what groups gave up: listed, looked at, sent again, removed. */
+import type { DeadLetter } from '../client/index.ts';
+import type { Context } from './command.ts';
+import { defineCommand, defineNoun, Usage } from './command.ts';
+import { confirm } from './confirm.ts';
+import { messageJson, payloadText } from './format.ts';
+import type { Cell } from './table.ts';
+import { safe } from './text.ts';
+import { counted, shownAgo, shownBytes, shownNumber, shownTime } from './units.ts';
+
+const STATION = { name: 'STATION', help: 'The name of the station.', complete: 'station' } as const;
+const IDS = { name: 'ID', help: 'As `dead-letters list` shows it.', many: true } as const;
+
+const list = defineCommand({
+  name: 'list',
+  summary: 'List the dead letters of a station.',
+  words: [STATION],
+  options: {
+    group: { type: 'text', short: 'g', value: 'GROUP', help: 'Only of this group.', without: 'all', complete: 'group' },
+    limit: { type: 'count', default: '100', min: 1, help: 'So many at most.' },
+  },
+  examples: [
+    { line: 'wayside dead-letters list orders', says: 'The oldest first.' },
+    { line: "wayside dead-letters list orders --json | jq -r '.error'", says: 'Why they died.' },
+  ],
+  async run({ options: { group, limit }, words: [name = ''], out, connect }) {
+    const rows: Cell[][] = [];
+    const now = Date.now();
+    let left = limit;
+    for await (const letter of lettersOf(connect, name).list(group === undefined ? {} : { group })) {
+      if (left-- <= 0) {
+        out.note(`There are more than ${shownNumber(limit)}; --limit shows more.`);
+        break;
+      }
+      if (out.json) out.line(letterJson(letter));
+      else
+        rows.push([
+          letter.id,
+          letter.group,
+          shownNumber(letter.message.sequence),
+          letter.reason,
+          letter.error,
+          String(letter.deliveries),
+          shownAgo(letter.diedAt, now),
+        ]);
+    }
+    if (out.json) return;
+    if (rows.length === 0) return out.note('There are no dead letters.');
+    out.table(
+      [
+        { title: 'ID', ink: 'bold' },
+        { title: 'GROUP', shrinks: true },
+        { title: 'SEQUENCE', align: 'right' },
+        { title: 'REASON', goes: true },
+        { title: 'ERROR', shrinks: true },
+        { title: 'DELIVERIES', align: 'right', goes: true },
+        { title: 'DIED', ink: 'dim', goes: true },
+      ],
+      rows,
+    );
+  },
+});
+
+function lettersOf(connect: Context['connect'], station: string) {
+  return connect().station(station).deadLetters;
+}
+
+const show = defineCommand({
+  name: 'show',
+  summary: 'Show a dead letter: why it died, its deliveries, its message.',
+  words: [STATION, { name: 'ID', help: IDS.help }],
+  examples: [{ line: 'wayside dead-letters show orders ID', says: 'ID as `dead-letters list orders` shows it.' }],
+  async run({ words: [name = '', id = ''], out, connect }) {
+    const letter = await lettersOf(connect, name).get(id);
+    if (out.json) return out.line(letterJson(letter));
+    const { message } = letter;
+    out.line(out.paint('bold', letter.id));
+    out.facts([
+      ['group', letter.group],
+      ['died', `${shownTime(letter.diedAt)} (${shownAgo(letter.diedAt, Date.now())}), ${letter.reason}`],
+      ['error', safe(letter.error)],
+      ['message', `partition ${message.partition}, sequence ${shownNumber(message.sequence)}, ${shownTime(message.producedAt)}`],
+      ...(message.key === undefined ? [] : [['key', safe(message.key)] as const]),
+      ...(message.id === undefined ? [] : [['id', safe(message.id)] as const]),
+      ...Object.entries(message.headers).map(([header, value]) => [`header ${safe(header)}`, safe(value)] as const),
+      ['payload', `${shownBytes(message.bytes.length)}${message.contentType === undefined ? '' : `, ${safe(message.contentType)}`}`],
+    ]);
+    out.line();
+    out.line(safe(payloadText(message), 'many'));
+    out.line();
+    out.table(
+      [{ title: 'WHEN' }, { title: 'EVENT' }, { title: 'DELIVERIES', align: 'right', goes: true }, { title: 'CONSUMER', shrinks: true }],
+      letter.history.map(({ at, event, deliveries, consumer }) => [shownTime(at), event, String(deliveries), consumer ?? '']),
+    );
+  },
+});
+
+function letterJson({ message, ...letter }: DeadLetter<unknown>): string {
+  return `${JSON.stringify(letter).slice(0, -1)},"message":${messageJson(message)}}`;
+}
+
+const redrive = defineCommand({
+  name: 'redrive',
+  summary: 'Send dead letters again.',
+  words: [STATION, { ...IDS, optional: true }],
+  options: {
+    all: { type: 'flag', help: 'All of the station.' },
+    to: {
+      type: 'text',
+      value: 'group|groups|station:NAME',
+      help: 'The group that failed, all groups (as a new message), or another station.',
+      default: 'group',
+    },
+  },
+  examples: [
+    { line: 'wayside dead-letters redrive orders --all', says: 'All, to the groups that gave them up.' },
+    { line: 'wayside dead-letters redrive orders --all --to station:orders-retry', says: 'To another station.' },
+  ],
+  async run({ options, words: [name = '', ...ids], out, connect }) {
+    if (options.all === ids.length > 0) throw new Usage('Name the dead letters to send again, or say --all.');
+    const [, station] = /^station:(.+)$/.exec(options.to) ?? [];
+    const { to } = options;
+    if (station === undefined && to !== 'group' && to !== 'groups')
+      throw new Usage(`--to is ${JSON.stringify(to)}; it takes group, groups, or station:NAME.`);
+    const target = station === undefined ? (to as 'group' | 'groups') : { station };
+    const { redriven } = await lettersOf(connect, name).redrive(options.all ? { all: true } : { ids }, target);
+    if (out.json) out.value({ redriven });
+    else out.line(`Sent ${counted(redriven, 'message')} again.`);
+  },
+});
+
+const remove = defineCommand({
+  name: 'remove',
+  summary: 'Remove dead letters for good.',
+  words: [STATION, IDS],
+  options: { yes: { type: 'flag', short: 'y', help: 'Do not ask.' } },
+  examples: [{ line: 'wayside dead-letters remove orders ID --yes', says: 'ID as `dead-letters list orders` shows it.' }],
+  async run({ options, words: [name = '', ...ids], out, connect }) {
+    await confirm(out, ids.length === 1 ? 'the dead letter' : counted(ids.length, 'dead letter'), name, options.yes);
+    const letters = lettersOf(connect, name);
+    for (const id of ids) await letters.remove(id);
+    if (out.json) out.value({ removed: ids.length });
+    else out.line(`Removed ${counted(ids.length, 'dead letter')}.`);
+  },
+});
+
+export const command = defineNoun({
+  name: 'dead-letters',
+  summary: 'See what groups gave up, and send it again.',
+  about:
+    'A message that is rejected, or delivered too often, is a dead letter of its group: it keeps its bytes although the station may trim it.',
+  commands: [list, show, redrive, remove],
+  examples: [
+    { line: 'wayside dead-letters list orders', says: 'What is there.' },
+    { line: 'wayside dead-letters redrive orders --all', says: 'When the reason is mended.' },
+  ],
+});
