@@ -4,7 +4,8 @@
  * Holds: an answer of another shape than the contract's is UNAVAILABLE with an unknown outcome, never a wrong result.
  */
 import type { FrameBlock, FrameFailure, FrameProduced } from '../protocol/frames.ts';
-import { WaysideError } from './errors.ts';
+import type { WaysideError } from './errors.ts';
+import { lasting } from './errors.ts';
 
 /** How many messages an answer speaks of is judged where that is known (produce/batch.ts). */
 export function producedOf(answer: unknown): FrameProduced {
@@ -37,7 +38,7 @@ export function blocksOf(answer: unknown): readonly FrameBlock[] {
 /** @param what the call that was answered so */
 export function misshapen(what: string): WaysideError {
   const text = `The broker answered ${what} in a form that makes no sense; it may have done what was asked. It may be of another version.`;
-  return new WaysideError('UNAVAILABLE', text, { outcome: 'unknown' });
+  return lasting(text, { outcome: 'unknown' });
 }
 
 export function fieldsOf(value: unknown): Record<string, unknown> {

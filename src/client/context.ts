@@ -9,6 +9,8 @@ import type { Answer, CallOrder, Transport } from './transport.ts';
 
 /** Something that has to be ended before the connection is. */
 export interface Closable {
+  /** After the others: they may still need it. */
+  readonly closesLast?: boolean;
   close(): Promise<void>;
 }
 

@@ -20,6 +20,7 @@ export interface ErrorDetail {
   readonly field?: string | undefined;
   /** Which message of a batch was wrong, from 0. */
   readonly index?: number | undefined;
+  /** What it came from, if anything. */
   readonly cause?: unknown;
 }
 
@@ -37,6 +38,7 @@ export class WaysideError extends Error {
   /** Which message of a batch was wrong, from 0. */
   readonly index: number | undefined;
 
+  /** @internal */
   constructor(code: Code, message: string, detail: ErrorDetail = {}) {
     super(message, detail.cause === undefined ? undefined : { cause: detail.cause });
     this.code = code;
@@ -97,7 +99,14 @@ export function withOutcome(error: WaysideError, outcome: Outcome, message = err
 export function told(code: unknown, detail: unknown, more: ErrorDetail = {}): WaysideError {
   const text = typeof detail === 'string' && detail !== '' ? detail : undefined;
   if (isCode(code)) return new WaysideError(code, text ?? `${CODES[code][1]}.`, more);
-  return new WaysideError('INTERNAL', `The broker answered ${String(code).slice(0, 64)}${text === undefined ? '' : `: ${text}`}`, more);
+  const error = new WaysideError(
+    'INTERNAL',
+    `The broker answered ${String(code).slice(0, 64)}${text === undefined ? '' : `: ${text}`}`,
+    more,
+  );
+  // Whether trying again makes sense, nobody here can tell.
+  LASTING.add(error);
+  return error;
 }
 
 function isCode(code: unknown): code is Code {

@@ -47,6 +47,7 @@ export interface SeekOptions {
 
 /** Consumers that share a station's messages: each goes to one of them, and the broker keeps how far they are. */
 export interface Group<T = unknown> {
+  /** As it was named. */
   readonly name: string;
   /**
    * Makes it, or finds that the same is there. Not needed for a group with defaults.

@@ -11,14 +11,19 @@ const DECODER = new TextDecoder('utf-8', { ignoreBOM: true });
 export const JSON_TYPE = 'application/json';
 export const TEXT_TYPE = 'text/plain';
 
+/** Texts up to so many units are encoded here: a buffer of its own costs a text several times what encoding it does. */
+const SCRATCH_UNITS = 16 * 1024;
+const SCRATCH = new Uint8Array(SCRATCH_UNITS * 3);
+
 /**
  * A payload's bytes. Bytes and buffers as they are, a text as UTF-8, anything else as JSON.
  *
+ * @param keeps whether the bytes are kept beyond the next call; else they may be overwritten then
  * @throws INVALID_REQUEST it has no JSON (undefined, a function, a BigInt, a circle)
  */
-export function encodePayload(payload: unknown): Uint8Array {
+export function encodePayload(payload: unknown, keeps: boolean): Uint8Array {
   if (payload instanceof Uint8Array) return payload;
-  if (typeof payload === 'string') return ENCODER.encode(payload);
+  if (typeof payload === 'string') return encodeText(payload, keeps);
   if (payload instanceof ArrayBuffer) return new Uint8Array(payload);
   if (ArrayBuffer.isView(payload)) return new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength);
   let text: string | undefined;
@@ -28,12 +33,17 @@ export function encodePayload(payload: unknown): Uint8Array {
   } catch (error) {
     cause = error;
   }
-  if (text !== undefined) return ENCODER.encode(text);
+  if (text !== undefined) return encodeText(text, keeps);
   const why = cause instanceof Error ? cause.message : `${typeof payload} is none`;
   throw new WaysideError('INVALID_REQUEST', `The payload has no form as JSON: ${why}. Give bytes, a text, or JSON.`, {
     field: 'payload',
     cause,
   });
+}
+
+function encodeText(text: string, keeps: boolean): Uint8Array {
+  if (keeps || text.length > SCRATCH_UNITS) return ENCODER.encode(text);
+  return SCRATCH.subarray(0, ENCODER.encodeInto(text, SCRATCH).written);
 }
 
 /** The content type that a payload implies, where none is given. */

@@ -7,7 +7,7 @@ import { fieldsOf, misshapen } from './answers.ts';
 import type { Stored, StoredMessage } from './consume/message.ts';
 import type { Context } from './context.ts';
 import { queryOf } from './context.ts';
-import { WaysideError } from './errors.ts';
+import { WaysideError, withOutcome } from './errors.ts';
 import { jsonMessages, storedOf } from './json.ts';
 import type { Where } from './place.ts';
 import { placeOf } from './place.ts';
@@ -87,8 +87,8 @@ function pageOf<T>(body: unknown, schema: StandardSchemaV1<unknown, T> | undefin
     const messages = storedOf(jsonMessages(list), schema);
     giveCursors(messages, cursor);
     return { messages, cursor, end };
-  } catch (cause) {
-    throw new WaysideError('UNAVAILABLE', misshapen('a read').message, { outcome: 'refused', cause });
+  } catch {
+    throw withOutcome(misshapen('a read'), 'refused');
   }
 }
 

@@ -6,6 +6,7 @@ import { WaysideError } from './errors.ts';
 
 /** A schema of any library. `Output` is what a validated payload is. */
 export interface StandardSchemaV1<Input = unknown, Output = Input> {
+  /** Version, maker, and the function that validates. */
   readonly '~standard': {
     readonly version: 1;
     readonly vendor: string;
@@ -14,12 +15,16 @@ export interface StandardSchemaV1<Input = unknown, Output = Input> {
   };
 }
 
+/** What a validation gives: the value, or what is wrong with it. */
 export type StandardResult<Output> =
   | { readonly value: Output; readonly issues?: undefined }
   | { readonly issues: readonly StandardIssue[] };
 
+/** What is wrong with a value. */
 export interface StandardIssue {
+  /** For people. */
   readonly message: string;
+  /** Where in the value, from the outside in. */
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
 }
 

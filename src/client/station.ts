@@ -50,6 +50,7 @@ export interface VersionOptions {
 
 /** A named stream of messages. */
 export interface Station<T = unknown> {
+  /** As it was named. */
   readonly name: string;
   /**
    * Makes it, or finds that the same is there.

@@ -51,8 +51,11 @@ export interface CallOrder {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What a call of the API answered. */
 export interface Answer {
+  /** The HTTP status, 200 to 399: others are thrown. */
   readonly status: number;
+  /** JSON parsed, or bytes; undefined or null where there is none. */
   readonly body: unknown;
 }
 

@@ -14,6 +14,7 @@ export interface Health {
   readonly status: 'ok';
   /** Where it runs: `node`, `deno`, `bun`, `workerd` or `browser`. */
   readonly runtime: string;
+  /** Of the broker's software, as `0.1.0`. */
   readonly version: string;
 }
 
@@ -71,15 +72,21 @@ export class RemoteWayside implements Wayside {
   }
 
   async #close(): Promise<void> {
-    const { open, transport, clock, timeoutMs } = this.#context;
+    const { transport, clock, timeoutMs } = this.#context;
     let cancel: () => void = () => undefined;
     const late = new Promise<void>((resolve) => {
       cancel = clock.after(timeoutMs, resolve);
     });
     // What could not be sent is told by the promise that waits for it.
-    if (open.length > 0) await Promise.race([late, Promise.allSettled(open.map((part) => part.close()))]);
+    await Promise.race([late, this.#closeParts()]);
     cancel();
     await transport.close();
+  }
+
+  async #closeParts(): Promise<void> {
+    const first = this.#context.open.filter(({ closesLast }) => !closesLast);
+    await Promise.allSettled(first.map((part) => part.close()));
+    await Promise.allSettled(this.#context.open.map((part) => part.close()));
   }
 
   [Symbol.asyncDispose](): Promise<void> {

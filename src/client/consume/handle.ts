@@ -8,6 +8,7 @@ import { asWaysideError, WaysideError } from '../errors.ts';
 import type { ConsumeOptions, Intake } from './intake.ts';
 import type { Delivered, Message } from './message.ts';
 
+/** How messages are handled. */
 export interface HandleOptions<T = unknown> extends Omit<ConsumeOptions<T>, 'autoAck'> {
   /** Messages that are handled at once; 1 unless given. */
   readonly concurrency?: number | undefined;

@@ -15,14 +15,19 @@ import type { Settlement, Settling, Verb } from './settle.ts';
 
 /** A message as it is stored. */
 export interface StoredMessage<T = unknown> {
+  /** From 0. */
   readonly partition: number;
   /** Its place in the partition, from 1. */
   readonly sequence: number;
   /** When it got its sequence: milliseconds since 1970. */
   readonly producedAt: number;
+  /** What decided its partition and its order, if it has one. */
   readonly key: string | undefined;
+  /** What it was deduplicated by, if it has one. */
   readonly id: string | undefined;
+  /** Its headers; a name that it has twice is joined with a comma. */
   readonly headers: Readonly<Record<string, string>>;
+  /** None for a message that was produced as bytes. */
   readonly contentType: string | undefined;
   /** The payload's bytes, as they were produced. A view: copy it before you change it. */
   readonly bytes: Uint8Array;

@@ -24,5 +24,6 @@ export interface Link {
 export interface LinkEnd {
   /** As a WebSocket's close code: 4401 for a credential that does not do (API.md §7). */
   readonly code?: number | undefined;
+  /** In a few words, for people. */
   readonly reason?: string | undefined;
 }

@@ -9,19 +9,29 @@ import { lasting, reasonOf, WaysideError } from '../errors.ts';
 import type { Link, LinkEnd } from './link.ts';
 import { decodeMsgpack, MsgpackEncoder } from './msgpack.ts';
 
-/** As much of the browsers' WebSocket as the SDK uses. */
+/** As much of the browsers' WebSocket as the SDK uses; that of the package `ws` fits as well. */
 export interface WebSocketLike {
+  /** The SDK sets `arraybuffer`. */
   binaryType: string;
+  /** The subprotocol that the server has picked. */
   readonly protocol: string;
+  /** Bytes that were sent and have not left yet. */
   readonly bufferedAmount: number;
+  /** Called when it is open. */
   onopen: ((event: never) => unknown) | null;
+  /** Called with each message, as `data`. */
   onmessage: ((event: never) => unknown) | null;
+  /** Called when it has ended, with `code` and `reason`. */
   onclose: ((event: never) => unknown) | null;
+  /** Called before it ends for a failure. */
   onerror: ((event: never) => unknown) | null;
+  /** Takes the bytes before it returns. */
   send(data: Uint8Array<ArrayBuffer>): void;
+  /** Ends it. */
   close(code?: number, reason?: string): void;
 }
 
+/** The class of such a WebSocket. */
 export type WebSocketClass = new (url: string, protocols: string[]) => WebSocketLike;
 
 /** The one that this SDK speaks. */

@@ -8,6 +8,8 @@
  *  3. What is given up under way has an unknown outcome; the newer epoch that follows fences it off.
  *  4. A batch goes when none is under way, or when it is full and fewer than `inFlight` are: what is produced meanwhile
  *     gathers.
+ * All of it rests on the broker remembering its producers, as it does for a day: a first batch that comes again after that
+ * is taken for a new one.
  * Elsewhere: which lane a message takes (producer.ts), reading an answer (batch.ts).
  */
 import type { NewMessage as Encodable } from '../../core/batch/build.ts';

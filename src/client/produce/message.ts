@@ -30,6 +30,7 @@ export interface NewMessage<T = unknown> extends MessageOptions {
 
 /** Where a message was stored. */
 export interface Produced {
+  /** From 0. */
   readonly partition: number;
   /** Its place in the partition, from 1. 0 when it is only due later. */
   readonly sequence: number;
@@ -43,9 +44,9 @@ export interface Produced {
   readonly dueAt?: number;
 }
 
-/** The form that a batch is built from. @throws INVALID_REQUEST the payload has none */
-export function encodable(payload: unknown, options: MessageOptions | undefined): Encodable {
-  const bytes = encodePayload(payload);
+/** The form that a batch is built from. @param keeps whether it is kept beyond the next call. @throws INVALID_REQUEST there is none */
+export function encodable(payload: unknown, options: MessageOptions | undefined, keeps: boolean): Encodable {
+  const bytes = encodePayload(payload, keeps);
   if (options === undefined) return { contentType: impliedType(payload), payload: bytes };
   const { key, id, headers, contentType = impliedType(payload), delayMs, expiresMs } = options;
   const pairs = headers === undefined ? undefined : Object.entries(headers);

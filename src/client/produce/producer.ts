@@ -96,6 +96,8 @@ interface Held {
 }
 
 export class StationProducer<T> implements Producer<T> {
+  /** A handler that is being waited for may produce. */
+  readonly closesLast = true;
   readonly #context: Context;
   readonly #station: string;
   readonly #schema: StandardSchemaV1<unknown, T> | undefined;
@@ -202,7 +204,7 @@ export class StationProducer<T> implements Producer<T> {
   }
 
   #encode(payload: unknown, options: ProduceOptions | undefined, entry: Entry): void {
-    const message = encodable(payload, options);
+    const message = encodable(payload, options, this.#route === undefined);
     const expected = options?.expectedSequence;
     // The station is known, it has one partition, and nothing is special: nearly every message.
     if (this.#route?.partitions === 1 && (options === undefined || (expected === undefined && options.partition === undefined))) {
@@ -243,7 +245,7 @@ export class StationProducer<T> implements Producer<T> {
     for (const [index, message] of messages.entries()) {
       try {
         const payload = this.#schema === undefined ? message.payload : await validate(this.#schema, message.payload);
-        encoded.push(encodable(payload, message));
+        encoded.push(encodable(payload, message, true));
       } catch (error) {
         throw at(index, asWaysideError(error));
       }
