@@ -1,24 +1,82 @@
 /**
- * `npm run bench`: everything that the README claims, measured here and now, each beside its baseline.
+ * `npm run bench`: everything that the README claims, measured here and now, each beside what it is compared with.
  *
- *     npm run bench -- [--only core,stations,rest,opening,idle] [--rounds 5] [--json FILE]
+ *     npm run bench -- [--only synced,consume] [--rounds 5] [--seconds 1] [--without redis,nats] [--json FILE]
+ *
+ * `--seconds` is how long a side publishes in a round. The table goes to stdout, progress to stderr.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
-import type { Row } from './report.ts';
-import { json, table } from './report.ts';
+import { Missing } from '../scripts/setup.ts';
+import { showProgress } from './progress.ts';
+import type { Row, Side } from './report.ts';
+import { json, report, sidesList, table } from './report.ts';
+import type { Run } from './rounds.ts';
 
-const BENCHES = ['core', 'stations', 'rest', 'opening', 'idle'] as const;
-const { values } = parseArgs({ options: { only: { type: 'string' }, rounds: { type: 'string', default: '5' }, json: { type: 'string' } } });
-const wanted = values.only === undefined ? BENCHES : values.only.split(',');
-const rows: Row[] = [];
-for (const [place, name] of wanted.entries()) {
-  if (!BENCHES.some((known) => known === name)) throw new TypeError(`There is no bench named ${name}. There are ${BENCHES.join(', ')}.`);
-  process.stderr.write(`${place + 1} of ${wanted.length}: ${name} …\n`);
-  const bench = (await import(`./${name}.ts`)) as { run(rounds: number): Promise<Row[]> };
-  rows.push(...(await bench.run(Number(values.rounds))));
+interface Bench {
+  /** About how long it takes. */
+  seconds(rounds: number, seconds: number): number;
+  load(): Promise<(run: Run) => Promise<Row[]>>;
 }
-console.log(`\n${table(rows)}\n`);
-for (const { name, note } of rows) if (note !== undefined) console.log(`${name}: ${note}`);
-if (values.json !== undefined) writeFileSync(values.json, json(rows));
-process.exit(0);
+
+/** Rounds, one more for warming up, of sides that publish so long and tidy up about as long again. */
+const turns = (contests: number, sides: number) => (rounds: number, seconds: number) => contests * sides * (rounds + 1) * (seconds + 0.7);
+
+const BENCHES: Record<string, Bench> = {
+  synced: { seconds: turns(4, 4), load: async () => (await import('./publish.ts')).synced },
+  buffered: { seconds: turns(2, 3), load: async () => (await import('./publish.ts')).buffered },
+  single: { seconds: turns(2, 4), load: async () => (await import('./publish.ts')).single },
+  consume: { seconds: turns(1, 3), load: async () => (await import('./consume.ts')).run },
+  latency: { seconds: turns(1.3, 3), load: async () => (await import('./latency.ts')).run },
+  rest: { seconds: (rounds) => 10 * (rounds + 1), load: async () => (await import('./rest.ts')).run },
+  core: { seconds: (rounds) => 2 * (rounds + 1), load: async () => (await import('./core.ts')).run },
+  stations: { seconds: (rounds) => 3 * (rounds + 1), load: async () => (await import('./stations.ts')).run },
+  opening: { seconds: (rounds) => 12 + 2 * rounds, load: async () => (await import('./opening.ts')).run },
+  idle: { seconds: () => 30, load: async () => (await import('./idle.ts')).run },
+};
+
+const options = {
+  only: { type: 'string' },
+  rounds: { type: 'string', default: '5' },
+  seconds: { type: 'string', default: '1' },
+  without: { type: 'string', default: '' },
+  json: { type: 'string' },
+} as const;
+
+try {
+  const { values } = parseArgs({ options });
+  const rounds = above(0, 'rounds', values.rounds);
+  const seconds = above(0, 'seconds', values.seconds);
+  const wanted = listed(Object.keys(BENCHES), 'only', values.only ?? Object.keys(BENCHES).join());
+  const without = listed(['redis', 'nats', 'bare'], 'without', values.without);
+  const progress = showProgress(wanted.map((name) => ({ name, seconds: BENCHES[name]!.seconds(rounds, seconds) })));
+  const rows: Row[] = [];
+  const sides: Side[] = [];
+  for (const name of wanted) {
+    progress.begin(name);
+    const run = await BENCHES[name]!.load();
+    rows.push(...(await run({ rounds, seconds, without, progress, sides })));
+  }
+  progress.end();
+  const said = report(rows, sides, { rounds, seconds });
+  console.log(`\n${table(rows)}\n`);
+  for (const { name, note } of rows) if (note !== undefined) console.log(`${name}: ${note}`);
+  if (sides.length > 0) console.log(`\n${sidesList(sides)}`);
+  if (values.json !== undefined) writeFileSync(values.json, json(said));
+  process.exit(0);
+} catch (error) {
+  process.stderr.write(`\nbench: ${error instanceof TypeError || error instanceof Missing ? error.message : (error as Error).stack}\n`);
+  process.exit(1);
+}
+
+function above(least: number, name: string, text: string): number {
+  const value = Number(text);
+  if (!(value > least)) throw new TypeError(`--${name} is ${text}; it is a number above ${least}.`);
+  return value;
+}
+
+function listed(known: readonly string[], name: string, text: string): string[] {
+  const list = text.split(',').filter((part) => part !== '');
+  for (const part of list) if (!known.includes(part)) throw new TypeError(`--${name} names ${part}. There are ${known.join(', ')}.`);
+  return list;
+}

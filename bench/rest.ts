@@ -6,12 +6,13 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { folder, SERVER_FLAGS } from './place.ts';
 import type { Row } from './report.ts';
+import type { Run } from './rounds.ts';
 
 const CONNECTIONS = 32;
 const ROUND_MS = 2_000;
 const HERE = import.meta.dirname;
 
-export async function run(rounds: number): Promise<Row[]> {
+export async function run({ rounds }: Run): Promise<Row[]> {
   const place = folder();
   const server = await start(`${HERE}/rest-server.ts`, [place.path]);
   const { wayside, bare } = server.said as { wayside: number; bare: number };
@@ -29,9 +30,8 @@ export async function run(rounds: number): Promise<Row[]> {
     rows.push({
       name: `REST, one message of 128 B a request, ${durability}, 32 connections`,
       unit: 'requests/s',
-      ours,
-      base: { name: 'bare Hono route', values: base },
-      ...(durability === 'buffered' && { goal: { ratio: 0.6 } }),
+      ours: { values: ours },
+      beside: [{ name: 'bare Hono route', values: base, goal: durability === 'buffered' ? 0.6 : undefined }],
     });
   }
   server.child.kill('SIGTERM');

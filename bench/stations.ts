@@ -2,12 +2,13 @@
 import { join } from 'node:path';
 import { batchOf, brokerOn, folder, inFlight, seconds } from './place.ts';
 import type { Row } from './report.ts';
+import type { Run } from './rounds.ts';
 
 const STATIONS = 1_000;
 const BATCHES = 4_000;
 const AT_ONCE = 32;
 
-export async function run(rounds: number): Promise<Row[]> {
+export async function run({ rounds }: Run): Promise<Row[]> {
   const place = folder();
   const { broker } = await brokerOn(join(place.path, 'data'));
   const batch = batchOf(10, 1024);
@@ -30,9 +31,8 @@ export async function run(rounds: number): Promise<Row[]> {
     {
       name: '1,000 stations in turn, synced, batches of 10 × 1 KiB, 32 at once',
       unit: 'MiB/s',
-      ours,
-      base: { name: 'one station', values: base },
-      goal: { ratio: 0.5 },
+      ours: { values: ours },
+      beside: [{ name: 'one station', values: base, goal: 0.5 }],
     },
   ];
 }

@@ -20,6 +20,7 @@ export const CHECKS: Step[] = [
   { name: 'types', command: ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'] },
   { name: 'types of the core, alone', command: ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.core.json'] },
   { name: 'directions of imports, purity of the core', command: ['scripts/check-imports.ts'] },
+  { name: 'the reference is what the source says', command: ['scripts/reference.ts', '--check'] },
 ];
 
 export const TESTS: Step[] = [
