@@ -60,7 +60,8 @@ function receive(peer: Peer, frame: ClientFrame): void {
   else if (frame.op === 'call') {
     if (frame.method === 'PUT') startAnew();
     send(peer, { id: frame.id, ok: { status: 200, body: { partitions: 1, slots: [[0, 4095, 0]] } } });
-  } else throw new Error(`The bare server knows no ${frame.op}.`);
+  } else if (frame.op === 'ping') send(peer, { op: 'pong' });
+  else if (frame.op !== 'pong') throw new Error(`The bare server knows no ${frame.op}.`);
 }
 
 /** As a new station is: an empty file. */

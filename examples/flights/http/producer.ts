@@ -3,9 +3,9 @@
  *
  * Each has an id, so a batch without an answer is sent again, and what was stored of it already is not stored twice.
  */
-import { BatchBuilder } from '../../src/core/batch/build.ts';
-import { insist, PARTITIONS, STATION } from './broker.ts';
-import { readFlights } from './flights.ts';
+import { BatchBuilder } from '../../../src/core/batch/build.ts';
+import { insist, PARTITIONS, STATION } from '../broker.ts';
+import { readFlights } from '../flights.ts';
 
 const PER_BATCH = 2_000;
 

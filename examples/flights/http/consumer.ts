@@ -3,9 +3,9 @@
  *
  * It acks only what its file holds. Should it die in between, the messages come again, to it or to the other consumer.
  */
-import { GROUP, insist } from './broker.ts';
-import type { Message } from './statistics.ts';
-import { Statistics } from './statistics.ts';
+import { GROUP, insist } from '../broker.ts';
+import type { Message } from '../statistics.ts';
+import { Statistics } from '../statistics.ts';
 
 const [base = '', consumer = '', file = ''] = process.argv.slice(2);
 const statistics = new Statistics(file);
