@@ -5,11 +5,17 @@ import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 import { computed, Statistics } from '../../examples/flights/statistics.ts';
 
-test('200,000 flights through a broker that is killed midway: the sums are those of the file', { timeout: 120_000 }, async () => {
-  const { stdout } = await promisify(execFile)(process.execPath, [join(import.meta.dirname, '../../examples/flights/run.ts')]);
-  expect(stdout).toMatch(/killed \(SIGKILL\)/);
-  expect(stdout).toMatch(/ equal to what the file gives, for \d{3} origins/);
-});
+const WHOLE = join(import.meta.dirname, '../../examples/flights/run.ts');
+
+test.each(['sdk', 'http'])(
+  '200,000 flights over %s, a broker killed midway: the sums are those of the file',
+  { timeout: 120_000 },
+  async (over) => {
+    const { stdout } = await promisify(execFile)(process.execPath, [WHOLE, over]);
+    expect(stdout).toMatch(/killed \(SIGKILL\)/);
+    expect(stdout).toMatch(/ equal to what the file gives, for \d{3} origins/);
+  },
+);
 
 test('a message that comes again is not counted twice, whoever gets it', () => {
   const flight = { origin: 'SFO', destination: 'LAX', delay: 5, distance: 337 };
