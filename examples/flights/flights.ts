@@ -7,6 +7,8 @@ import { zstdDecompressSync } from 'node:zlib';
 import { asyncBufferFromFile, parquetReadObjects } from 'hyparquet';
 
 export interface Flight {
+  /** Which row of the file it is, from 0. */
+  readonly row: number;
   readonly origin: string;
   readonly destination: string;
   /** Minutes; below zero is early. */
@@ -26,7 +28,8 @@ export async function readFlights(count = FLIGHTS): Promise<Flight[]> {
     rowEnd: count,
     compressors: { ZSTD: (bytes) => zstdDecompressSync(bytes) },
   });
-  return rows.map(({ origin, destination, delay, distance }) => ({
+  return rows.map(({ origin, destination, delay, distance }, row) => ({
+    row,
     origin,
     destination,
     delay: Number(delay),

@@ -15,7 +15,7 @@ export interface Origin {
   readonly distance: number;
 }
 
-export interface Message {
+export interface Counted {
   readonly partition: number;
   readonly sequence: number;
   readonly payload: Flight;
@@ -28,25 +28,31 @@ export class Statistics {
     this.#database = new DatabaseSync(file, { timeout: 10_000 });
     this.#database.exec(`
       PRAGMA journal_mode = WAL;
-      CREATE TABLE IF NOT EXISTS counted (partition INTEGER, sequence INTEGER, PRIMARY KEY (partition, sequence)) WITHOUT ROWID;
+      CREATE TABLE IF NOT EXISTS counted (partition INTEGER, sequence INTEGER, row INTEGER, PRIMARY KEY (partition, sequence)) WITHOUT ROWID;
       CREATE TABLE IF NOT EXISTS origins (origin TEXT PRIMARY KEY, flights INTEGER, delay INTEGER, latest INTEGER, distance INTEGER);
     `);
   }
 
   /** @returns how many of them had been counted before */
-  count(messages: readonly Message[]): number {
-    const mark = this.#database.prepare('INSERT OR IGNORE INTO counted VALUES (?, ?)');
+  count(messages: readonly Counted[]): number {
+    const mark = this.#database.prepare('INSERT OR IGNORE INTO counted VALUES (?, ?, ?)');
     const add = this.#database.prepare(`
       INSERT INTO origins VALUES (?, 1, ?, ?, ?) ON CONFLICT (origin) DO UPDATE SET
         flights = flights + 1, delay = delay + excluded.delay, latest = max(latest, excluded.latest), distance = distance + excluded.distance`);
     let known = 0;
     this.#database.exec('BEGIN IMMEDIATE');
     for (const { partition, sequence, payload } of messages) {
-      if (mark.run(partition, sequence).changes === 0) known += 1;
+      if (mark.run(partition, sequence, payload.row).changes === 0) known += 1;
       else add.run(payload.origin, payload.delay, payload.delay, payload.distance);
     }
     this.#database.exec('COMMIT');
     return known;
+  }
+
+  /** How many messages were counted, and how many rows of the file they are: the same number, if none was stored twice. */
+  counted(): { messages: number; rows: number } {
+    const row = this.#database.prepare('SELECT count(*) AS messages, count(DISTINCT row) AS rows FROM counted').get();
+    return { ...row } as { messages: number; rows: number };
   }
 
   origins(): Origin[] {

@@ -102,14 +102,14 @@ export class RemoteStation<T> implements Station<T> {
   readonly deadLetters: DeadLetters<T>;
   readonly #context: Context;
   readonly #path: string;
-  readonly #schema: StandardSchemaV1<unknown, T> | undefined;
+  readonly schema: StandardSchemaV1<unknown, T> | undefined;
   #producer: StationProducer<T> | undefined;
 
   constructor(context: Context, name: string, { schema }: StationOptions<T>) {
     this.name = name;
     this.#context = context;
     this.#path = context.path('stations', name);
-    this.#schema = schema;
+    this.schema = schema;
     this.deadLetters = new StationDeadLetters(context, name, schema);
   }
 
@@ -147,19 +147,19 @@ export class RemoteStation<T> implements Station<T> {
   }
 
   producer(options?: ProducerOptions<T>): Producer<T> {
-    return new StationProducer(this.#context, this.name, this.#schema, options);
+    return new StationProducer(this.#context, this.name, this.schema, options);
   }
 
   read(options: ReadOptions = {}): AsyncIterable<StoredMessage<T>> {
-    return read(this.#context, this.name, this.#schema, options);
+    return read(this.#context, this.name, this.schema, options);
   }
 
   message(partition: number, sequence: number): Promise<StoredMessage<T>> {
-    return readOne(this.#context, this.name, this.#schema, partition, sequence);
+    return readOne(this.#context, this.name, this.schema, partition, sequence);
   }
 
   group(name: string): Group<T> {
-    return new StationGroup(this.#context, this.name, name, this.#schema);
+    return new StationGroup(this.#context, this.name, name, this.schema);
   }
 
   groups(): AsyncIterable<GroupHead> {
@@ -167,7 +167,7 @@ export class RemoteStation<T> implements Station<T> {
   }
 
   #own(): StationProducer<T> {
-    this.#producer ??= new StationProducer(this.#context, this.name, this.#schema);
+    this.#producer ??= new StationProducer(this.#context, this.name, this.schema);
     return this.#producer;
   }
 }

@@ -43,6 +43,7 @@ export interface Wayside extends AsyncDisposable {
 
 export class RemoteWayside implements Wayside {
   readonly #context: Context;
+  readonly #stations = new Map<string, RemoteStation<unknown>>();
   #closing: Promise<void> | undefined;
 
   constructor(transport: Transport, options: ConnectOptions) {
@@ -50,7 +51,12 @@ export class RemoteWayside implements Wayside {
   }
 
   station<T = unknown>(name: string, options: StationOptions<T> = {}): Station<T> {
-    return new RemoteStation(this.#context, name, options);
+    const known = this.#stations.get(name);
+    // Asked for again it is the same, so that what is produced through it goes on gathering.
+    if (known !== undefined && known.schema === options.schema) return known as RemoteStation<T>;
+    const made = new RemoteStation(this.#context, name, options);
+    this.#stations.set(name, made as RemoteStation<unknown>);
+    return made;
   }
 
   stations(): AsyncIterable<StationHead> {

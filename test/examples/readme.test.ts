@@ -1,7 +1,9 @@
 /**
- * The README cannot lie: its programs and its shell lines are run as they stand, against a broker of their own.
+ * The README cannot lie: its programs, its shell lines and its frames are run as they stand, against a broker of their own,
+ * and what it says that they say, they say.
  *
- * Lines that need a value from an answer before (`["…"]`) are left to the reader, and so is `npm`.
+ * In an output `…` stands for anything. A receipt that is `…` is one that was delivered before; shell lines that need one are
+ * left to the reader, and so is `npm`.
  */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -45,21 +47,27 @@ async function program(text: string, name: string): Promise<string> {
   return (await run(process.execPath, [file], { cwd: ROOT })).stdout;
 }
 
-test('the shell lines, curl and wayside', { timeout: 60_000 }, async () => {
-  const lines = blocks('sh')
-    .join('')
-    .replaceAll('\\\n', '')
-    .split('\n')
-    .filter((line) => /^(curl|npx wayside) /.test(line) && !line.includes('["…"]'));
-  expect(lines.length).toBeGreaterThanOrEqual(9);
-  const script = here(lines.join('\n'))
-    .replaceAll(/^curl /gm, 'curl --fail-with-body --silent --show-error ')
+test('the shell lines, curl and wayside, and what they are said to print', { timeout: 60_000 }, async () => {
+  const lines = blocks('sh').join('').replaceAll('\\\n', '').split('\n');
+  const commands = lines.filter((line) => /^(curl|npx wayside) /.test(line) && !line.includes('["…"]'));
+  expect(commands.length).toBeGreaterThanOrEqual(9);
+  const script = here(commands.join('\n'))
+    .replaceAll(/^curl /gm, 'curl --fail-with-body --silent --show-error --write-out "\\n" ')
     .replaceAll(/^npx wayside /gm, `"${process.execPath}" "${join(ROOT, 'scripts/wayside.mjs')}" `);
-  const { stdout } = await run('bash', ['-e', '-c', script], { env: { ...process.env, WAYSIDE_URL: broker.base } });
-  expect(stdout).toContain('{"partition":0,"sequence":1,"duplicate":false,"durability":"synced"}');
-  expect(stdout).toContain('"payload":{"order":17}');
-  expect(stdout).toMatch(/^unread +\d/m);
+  const env = { ...process.env, WAYSIDE_URL: broker.base };
+  const { stdout } = await run('bash', ['-e', '-c', `exec 2>&1\n${script}`], { env });
+  const outputs = lines.filter((line) => line.startsWith('# ')).map((line) => line.slice(2));
+  expect(outputs.length).toBeGreaterThanOrEqual(9);
+  for (const output of outputs) expect(stdout).toMatch(new RegExp(`^${pattern(output)}$`, 'm'));
 });
+
+/** Of a line in which `…` stands for anything. */
+function pattern(output: string): string {
+  return output
+    .split('…')
+    .map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+    .join('.*');
+}
 
 test('the program that uses the SDK', async () => {
   const [sdk = ''] = blocks('ts');
@@ -71,6 +79,52 @@ test('the program that uses the SDK', async () => {
   expect(said).toBe('1 1\n2 2\n3 3\n');
 });
 
-test('the test with a virtual clock', async () => {
-  expect(await program(blocks('ts')[1] ?? '', 'embed')).toBe('hello 2\n');
+test('the program with a schema, a producer and a handler', async () => {
+  expect(await program(blocks('ts')[1] ?? '', 'handle')).toBe('500500\n');
 });
+
+test('the test with a virtual clock', async () => {
+  expect(await program(blocks('ts')[2] ?? '', 'embed')).toBe('hello 2\n');
+});
+
+test('the frames, each of which is answered', async () => {
+  const frames = (blocks('json')[0] ?? '').trim().split('\n');
+  const socket = new WebSocket(`${broker.base.replace('http', 'ws')}/v1/ws`, 'wayside.json.v1');
+  await new Promise((resolve, reject) => Object.assign(socket, { onopen: resolve, onerror: reject }));
+  const receipts: string[] = [];
+  for (const frame of frames) {
+    const { op, id, sub } = JSON.parse(frame) as { op: string; id?: number; sub?: number };
+    const isWanted = (got: Got) => (op === 'hello' ? got.op === 'welcome' : got.id === id);
+    const wanted = next(socket, isWanted);
+    const delivered = op === 'subscribe' ? next(socket, (got) => got.sub === sub && got.messages !== undefined) : undefined;
+    socket.send(frame.replace('"receipts":["…"]', `"receipts":${JSON.stringify(receipts)}`));
+    const { error, ok } = await wanted;
+    expect(error).toBeUndefined();
+    if (op === 'ack') expect(ok).toEqual({ failed: [] });
+    for (const { receipt } of (await delivered)?.messages ?? []) receipts.push(receipt);
+  }
+  expect(receipts.length).toBeGreaterThan(0);
+  socket.close();
+});
+
+interface Got {
+  readonly op?: string;
+  readonly id?: number;
+  readonly sub?: number;
+  readonly error?: unknown;
+  readonly ok?: unknown;
+  readonly messages?: readonly { readonly receipt: string }[];
+}
+
+/** The first frame that fits, from now on. */
+function next(socket: WebSocket, fits: (got: Got) => boolean): Promise<Got> {
+  return new Promise((resolve) => {
+    const look = ({ data }: MessageEvent) => {
+      const got = JSON.parse(String(data)) as Got;
+      if (!fits(got)) return;
+      socket.removeEventListener('message', look);
+      resolve(got);
+    };
+    socket.addEventListener('message', look);
+  });
+}

@@ -237,8 +237,10 @@ class Reader {
     const map: Record<string, unknown> = {};
     for (let i = 0; i < size; i++) {
       const name = String(this.value(depth + 1));
-      if (name === '__proto__') throw new RangeError('a field has the name __proto__');
-      map[name] = this.value(depth + 1);
+      const value = this.value(depth + 1);
+      // A header may be called so: as in JSON it is a field like any other.
+      if (name === '__proto__') Object.defineProperty(map, name, { value, writable: true, enumerable: true, configurable: true });
+      else map[name] = value;
     }
     return map;
   }

@@ -2,6 +2,7 @@
  * A message as a program gives it, and what it is told of it.
  */
 import type { NewMessage as Encodable } from '../../core/batch/build.ts';
+import { WaysideError } from '../errors.ts';
 import { encodePayload, impliedType } from '../payload.ts';
 
 /** What a message may have beside its payload. Texts are Unicode; half a surrogate pair is refused. */
@@ -50,5 +51,12 @@ export function encodable(payload: unknown, options: MessageOptions | undefined,
   if (options === undefined) return { contentType: impliedType(payload), payload: bytes };
   const { key, id, headers, contentType = impliedType(payload), delayMs, expiresMs } = options;
   const pairs = headers === undefined ? undefined : Object.entries(headers);
+  for (const [field, text = ''] of [['key', key], ['id', id], ['contentType', contentType]] as const) checkText(field, text);
+  for (const [name, text] of pairs ?? []) checkText(`headers.${name}`, text);
   return { key, id, contentType, headers: pairs, delayMs, expiresMs, payload: bytes };
+}
+
+/** Programs without types give numbers. @throws INVALID_REQUEST it is no text */
+function checkText(field: string, text: unknown): void {
+  if (typeof text !== 'string') throw new WaysideError('INVALID_REQUEST', `${field} is ${String(text)}; give a text.`, { field });
 }

@@ -263,9 +263,13 @@ export class StationProducer<T> implements Producer<T> {
         reject: (error: WaysideError) => reject(error),
       }));
       const partition = chosen ?? messages.find((message) => message.partition !== undefined)?.partition;
-      const put = asBatch(encoded, entries, atomic, expectedSequence);
+      const batch = asBatch(encoded, entries, atomic, expectedSequence);
+      // When it is placed: only then the station's partitions are known.
+      const put = (lane: Lane) => {
+        this.#refuseScattered(names, chosen === undefined ? messages : [], partition);
+        return batch(lane);
+      };
       try {
-        this.#refuseScattered(names, partition);
         const bytes = encoded.reduce((sum, { payload }) => sum + payload.length, 0);
         this.#place({ partition, name: [...names][0], messages: encoded.length, bytes, put, fail: reject });
       } catch (error) {
@@ -274,13 +278,7 @@ export class StationProducer<T> implements Producer<T> {
     });
   }
 
-  /** @throws INVALID_REQUEST keys that may lead to several partitions, on a station that is known to have them */
-  #refuseScattered(names: ReadonlySet<string | undefined>, partition: number | undefined): void {
-    const slots = this.#route?.slots;
-    if (slots === undefined || partition !== undefined || names.size <= 1) return;
-    const places = new Set([...names].map((name) => (name === undefined ? -1 : partitionOf(slots, name))));
-    if (places.size <= 1) return;
-    throw new WaysideError('INVALID_REQUEST', 'Messages that go as one batch must fall in one partition. Give `partition`, or one key.');
+XX    throw new WaysideError('INVALID_REQUEST', 'Messages that go as one batch must fall in one partition. Give `partition`, or one key.');
   }
 
   /** Gives it to its lane, or keeps it until the station's partitions are known. */
