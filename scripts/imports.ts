@@ -41,7 +41,7 @@ export const TABLE: Row[] = [
     files: /^src\/client\//,
     may: ['src/client/', ...BATCH, ...COMMON],
     mayTypes: ['src/protocol/', 'src/core/'],
-    packages: ['@msgpack/msgpack'],
+    packages: [],
   },
   // The broker itself, and the files that it keeps: what these two are about.
   { files: /^src\/cli\/(serve\.ts|doctor\.ts|doctor\/.*)$/, may: ['src/'], packages: ['node:'] },

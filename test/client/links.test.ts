@@ -306,6 +306,15 @@ describe('producing', () => {
     expect(produces.map(({ producer }) => producer?.sequence)).toEqual([1, 2, 5]);
   });
 
+  test('a station that is asked for again and again gathers all the same', async () => {
+    const { broker, wayside, clock } = bench();
+    broker.station('orders');
+    const all = Array.from({ length: 20 }, (_, index) => wayside.station<string>('orders').produce(`${index}`));
+    await clock.run(Promise.all(all));
+    expect(broker.frames.filter(({ op }) => op === 'produce')).toHaveLength(1);
+    expect(broker.frames.filter(({ op }) => op === 'call')).toHaveLength(1);
+  });
+
   test('full batches do not wait for each other, as far as inFlight goes', async () => {
     const { broker, wayside, clock } = bench();
     broker.station('orders');
