@@ -70,7 +70,7 @@ export class StationDeadLetters<T> implements DeadLetters<T> {
   }
 
   async *list({ group }: DeadLetterFilter = {}): AsyncGenerator<DeadLetter<T>, void, undefined> {
-    for await (const letter of this.#context.list(this.#path, { group, as: 'base64' })) yield this.#letter(letter);
+    for await (const letter of this.#context.list(this.#path, { group, as: 'base64' })) yield await this.#letter(letter);
   }
 
   async get(id: string): Promise<DeadLetter<T>> {
@@ -91,10 +91,10 @@ export class StationDeadLetters<T> implements DeadLetters<T> {
     return this.#path + this.#context.path(id);
   }
 
-  #letter(letter: unknown): DeadLetter<T> {
+  async #letter(letter: unknown): Promise<DeadLetter<T>> {
     const fields = fieldsOf(letter);
     try {
-      const [message] = storedOf(jsonMessages([fields.message]), this.#schema);
+      const [message] = await storedOf(jsonMessages([fields.message]), this.#schema);
       return { ...(fields as unknown as DeadLetter<T>), message: message! };
     } catch (error) {
       throw error instanceof TypeError ? misshapen('a dead letter') : asWaysideError(error);

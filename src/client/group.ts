@@ -7,9 +7,9 @@ import { randomName } from './clock.ts';
 import type { Consumer, HandleOptions } from './consume/handle.ts';
 import { Handler } from './consume/handle.ts';
 import type { ConsumeOptions, GroupPlace } from './consume/intake.ts';
-import { Intake } from './consume/intake.ts';
+import { Intake, wholeOf } from './consume/intake.ts';
 import type { Delivered, Delivery, Message } from './consume/message.ts';
-import { messagesOf } from './consume/message.ts';
+import { messagesOf, prepared } from './consume/message.ts';
 import type { Messages } from './consume/messages.ts';
 import { MessageLoop } from './consume/messages.ts';
 import { Settler } from './consume/settle.ts';
@@ -123,15 +123,16 @@ export class StationGroup<T> implements Group<T> {
     const patience = { clock: context.clock, backoff: context.backoff, timeoutMs: context.timeoutMs + waitMs };
     // A try whose answer was lost has leased messages, which come again: the next one gets others.
     const blocks = await retrying(context.transport, patience, true, (leftMs) => context.transport.fetch(order, leftMs));
-    return blocks.flatMap((block) => messagesOf<T>(this.#delivery(block, onLost), block));
+    return prepared(blocks.flatMap((block) => messagesOf<T>(this.#delivery(block, onLost), block)));
   }
 
   messages(options: ConsumeOptions<T> = {}): Messages<T> {
-    return new MessageLoop(new Intake(this.#place, options), options, this.#place.schema !== undefined);
+    return new MessageLoop(new Intake(this.#place, options), options);
   }
 
   handle(run: (message: Message<T>) => unknown, options: HandleOptions<T> = {}): Consumer {
-    return new Handler(new Intake(this.#place, options), run, options, this.#place.schema !== undefined);
+    wholeOf(options.concurrency ?? 1, 'concurrency');
+    return new Handler(new Intake(this.#place, options), run, options);
   }
 
   #delivery({ partition, producedAt, deliveries, lease, records }: FrameBlock, onLost: FetchOptions<T>['onLost']): Delivery {

@@ -5,7 +5,7 @@
 import { BatchBuilder } from '../core/batch/build.ts';
 import { CRC_BYTES, HEADER_BYTES } from '../core/batch/layout.ts';
 import { fieldsOf } from './answers.ts';
-import { Stored } from './consume/message.ts';
+import { prepared, Stored } from './consume/message.ts';
 import { fromBase64 } from './payload.ts';
 import { recordEnd } from './record.ts';
 import type { StandardSchemaV1 } from './schema.ts';
@@ -23,11 +23,11 @@ export interface JsonMessage {
 
 /** @throws TypeError one of them is no message */
 export function jsonMessages(list: unknown): readonly JsonMessage[] {
-  if (!Array.isArray(list)) throw new TypeError('no list of messages');
+  if (!Array.isArray(list)) throw new TypeError('no list');
   for (const message of list) {
     const { partition, sequence, producedAt, base64 } = fieldsOf(message);
     const isOne = [partition, sequence, producedAt].every(Number.isSafeInteger) && typeof base64 === 'string';
-    if (!isOne) throw new TypeError('what should be a message is none');
+    if (!isOne) throw new TypeError('no message');
   }
   return list as JsonMessage[];
 }
@@ -45,12 +45,16 @@ export function recordsOf(messages: readonly JsonMessage[]): Uint8Array {
 }
 
 /** Each of them as a program gets it. */
-export function storedOf<T>(messages: readonly JsonMessage[], schema: StandardSchemaV1<unknown, T> | undefined): Stored<T>[] {
+export async function storedOf<T>(
+  messages: readonly JsonMessage[],
+  schema: StandardSchemaV1<unknown, T> | undefined,
+): Promise<Stored<T>[]> {
   const records = recordsOf(messages);
   let at = HEADER_BYTES;
-  return messages.map(({ partition, sequence, producedAt }) => {
+  const stored = messages.map(({ partition, sequence, producedAt }) => {
     const start = at;
     at = recordEnd(records, start);
     return new Stored<T>({ partition, producedAt, records, schema }, sequence, start, at);
   });
+  return prepared(stored);
 }

@@ -47,7 +47,7 @@ export async function* read<T>(
     const order = { method: 'GET', path: `${context.path('stations', station, 'messages')}${query}`, waitMs, signal };
     const answer = await orAborted(context.call(order), signal);
     if (answer === undefined) return;
-    const page = pageOf<T>(answer.body, schema);
+    const page = await pageOf<T>(answer.body, schema);
     left -= page.messages.length;
     cursor = page.cursor;
     for (const message of page.messages) {
@@ -80,11 +80,11 @@ interface Page<T> {
   readonly end: boolean;
 }
 
-function pageOf<T>(body: unknown, schema: StandardSchemaV1<unknown, T> | undefined): Page<T> {
+async function pageOf<T>(body: unknown, schema: StandardSchemaV1<unknown, T> | undefined): Promise<Page<T>> {
   const { messages: list, cursor, end } = fieldsOf(body);
   if (typeof cursor !== 'string' || typeof end !== 'boolean') throw misshapen('a read');
   try {
-    const messages = storedOf(jsonMessages(list), schema);
+    const messages = await storedOf(jsonMessages(list), schema);
     giveCursors(messages, cursor);
     return { messages, cursor, end };
   } catch {

@@ -92,6 +92,17 @@ describe('a loop over messages', () => {
     await messages.stop();
   });
 
+  test.each([{ messages: 0 }, { messages: Number.NaN }, { messages: 1.5 }, { bytes: 0 }])(
+    'with room for nothing it is refused at once: %o',
+    async (prefetch) => {
+      const { station } = await bench(1);
+      const group = station.group('billing');
+      expect(() => group.messages({ prefetch })).toThrow(TypeError);
+      expect(() => group.handle(() => undefined, { prefetch })).toThrow(TypeError);
+      expect(() => group.handle(() => undefined, { concurrency: 0 })).toThrow(TypeError);
+    },
+  );
+
   test('a message larger than the bytes fetched ahead comes all the same', async () => {
     const { station } = await bench();
     await station.produceMany([{ payload: 'x'.repeat(50_000) }, { payload: 'y' }, { payload: 'z'.repeat(50_000) }]);
@@ -390,6 +401,23 @@ describe('a schema', () => {
       message: 'The schema refuses the payload: total: must be a number',
     });
     expect(three).toMatchObject({ sequence: 2 });
+  });
+
+  test.each([false, true])('is asked for what is read and fetched, and for dead letters (asynchronous: %s)', async (later) => {
+    const { wayside, station: raw } = await bench();
+    await raw.produceMany(
+      [{ payload: '{"total":"two"}' }, { payload: '{"total":3}' }].map((one) => ({ ...one, contentType: 'application/json' })),
+    );
+    const station = wayside.station('orders', { schema: schemaOf(later) });
+    const read: { readonly payload: unknown }[] = [];
+    for await (const message of station.read()) read.push(message);
+    const fetched = await station.group('g').fetch();
+    await fetched[0]!.reject('no');
+    for await (const { message } of station.deadLetters.list()) expect(() => message.payload).toThrow('must be a number');
+    for (const [bad, good] of [read, fetched]) {
+      expect(() => bad!.payload).toThrow('must be a number');
+      expect(good!.payload).toEqual({ total: 3 });
+    }
   });
 
   test.each([false, true])('what does not fit is no payload, and becomes a dead letter when handled (asynchronous: %s)', async (later) => {

@@ -421,6 +421,38 @@ describe('producing', () => {
     expect(await station.produce('fits')).toMatchObject({ sequence: 1 });
   });
 
+  // XXH32 leads `a` and `b` to different partitions of four.
+  test.each([
+    ['keys', [{ key: 'a' }, { key: 'b' }]],
+    ['ids', [{ id: 'a' }, { id: 'b' }]],
+    ['what is chosen', [{ partition: 0 }, { partition: 1 }]],
+    ['a key and what is chosen', [{}, { key: 'a' }, { partition: 2 }]],
+  ] as const)('a batch that must fall in one partition and does not is refused whole: by %s', async (_, options) => {
+    const { broker, wayside } = bench();
+    const { logs } = broker.station('orders', 4);
+    const messages = options.map((option, payload) => ({ payload, ...option }));
+    const station = wayside.station<number>('orders');
+    // Before the station's partitions are known, and after.
+    expect(await failure(station.produceMany(messages, { atomic: true }))).toMatchObject({ code: 'INVALID_REQUEST', outcome: 'refused' });
+    await station.produce(1);
+    expect(await failure(station.produceMany(messages, { expectedSequence: 1 }))).toMatchObject({ code: 'INVALID_REQUEST' });
+    expect(logs.flat()).toEqual(['1']);
+  });
+
+  test('a batch that falls in one partition goes there, whatever says so', async () => {
+    const { broker, wayside } = bench();
+    broker.station('orders', 4);
+    const station = wayside.station<number>('orders');
+    const placed = async (messages: readonly object[], partition?: number) => {
+      const given = messages.map((options, payload) => ({ payload, ...options }));
+      const { results } = await station.produceMany(given, { atomic: true, partition });
+      return results.map((result) => (result instanceof Error ? result : result.partition));
+    };
+    expect(await placed([{}, { key: 'a' }, { partition: 1 }])).toEqual([1, 1, 1]);
+    expect(await placed([{ key: 'a' }, { key: 'b' }], 3)).toEqual([3, 3]);
+    expect(new Set(await placed([{}, {}]))).toHaveLength(1);
+  });
+
   test('what cannot be encoded is refused by itself', async () => {
     const { broker, wayside } = bench();
     const { logs } = broker.station('orders');
@@ -433,11 +465,15 @@ describe('producing', () => {
       { payload: 'c', headers: { name: '\ud800' } },
       { payload: 'd', partition: 7 },
       { payload: 'e', delayMs: -1 },
+      // As programs without types do.
+      { payload: 'f', headers: { attempt: 1 as unknown as string } },
+      { payload: 'g', key: 5 as unknown as string },
+      { payload: 'h', id: null as unknown as string },
       { payload: 'z' },
     ]);
     expect(results.map((result) => (result instanceof Error ? [result.code, result.index, result.outcome] : result.sequence))).toEqual([
       1,
-      ...[1, 2, 3, 4, 5, 6].map((index) => ['INVALID_REQUEST', index, 'refused']),
+      ...[1, 2, 3, 4, 5, 6, 7, 8, 9].map((index) => ['INVALID_REQUEST', index, 'refused']),
       2,
     ]);
     expect(logs).toEqual([['a', 'z']]);

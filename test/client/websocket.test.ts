@@ -91,6 +91,20 @@ test.each(['websocket', 'http'] as const)('the real broker over %s: everything, 
   expect(await elsewhere.health()).toMatchObject({ status: 'ok', runtime: 'node' });
 });
 
+test.each(['websocket', 'http'] as const)('headers of any name over %s: read, delivered, in dead letters', async (transport) => {
+  const wayside = connect(await broker(), { transport });
+  ends.push(() => wayside.close());
+  const station = wayside.station<number>('orders');
+  await station.create();
+  const headers = JSON.parse('{"__proto__":"a","constructor":"b","größe":"1 m²"}') as Record<string, string>;
+  await station.produce(1, { headers });
+  const [fetched] = await station.group('g').fetch();
+  await fetched!.reject();
+  const got = [fetched!.headers, (await station.message(0, 1)).headers];
+  for await (const { message } of station.deadLetters.list()) got.push(message.headers);
+  expect(got.map((one) => Object.entries(one))).toEqual(new Array(3).fill(Object.entries(headers)));
+});
+
 test('nobody there: an error that names the address and what to do, once the time is over', async () => {
   const address = await server(() => undefined);
   await ends.pop()?.();

@@ -10,7 +10,7 @@ import type { Delivered, Message } from './message.ts';
 
 /** How messages are handled. */
 export interface HandleOptions<T = unknown> extends Omit<ConsumeOptions<T>, 'autoAck'> {
-  /** Messages that are handled at once; 1 unless given. */
+  /** Messages that are handled at once, from 1 (unless given). */
   readonly concurrency?: number | undefined;
   /**
    * Milliseconds until a message comes again whose handler threw; 250 at first, doubling with each delivery up to a minute,
@@ -39,16 +39,13 @@ export class Handler<T> implements Consumer {
   readonly #intake: Intake<T>;
   readonly #run: (message: Message<T>) => unknown;
   readonly #options: HandleOptions<T>;
-  readonly #prepares: boolean;
 
-  /** @param prepares payloads have a schema: what it refuses becomes a dead letter, and is never handled */
-  constructor(intake: Intake<T>, run: (message: Message<T>) => unknown, options: HandleOptions<T>, prepares: boolean) {
+  constructor(intake: Intake<T>, run: (message: Message<T>) => unknown, options: HandleOptions<T>) {
     this.#intake = intake;
     this.#run = run;
     this.#options = options;
-    this.#prepares = prepares;
     intake.closer = () => this.stop();
-    const workers = Array.from({ length: Math.max(1, options.concurrency ?? 1) }, () => this.#work());
+    const workers = Array.from({ length: options.concurrency ?? 1 }, () => this.#work());
     this.done = this.#ending(workers);
     // Whoever looks at `done` is told; a program that does not shall not fall for it.
     this.done.catch(() => undefined);
@@ -92,7 +89,8 @@ export class Handler<T> implements Consumer {
 
   async #handle(message: Delivered<T>): Promise<void> {
     try {
-      if (this.#prepares) await message.prepare();
+      // What a schema refuses becomes a dead letter, and is never handled.
+      if (message.delivery.schema !== undefined) await message.prepare();
     } catch (error) {
       void message.reject(asWaysideError(error).message.slice(0, REASON_MAX));
       return;

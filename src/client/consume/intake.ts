@@ -22,7 +22,7 @@ import type { Settlement, Settler, Settling, Verb } from './settle.ts';
 export interface ConsumeOptions<T = unknown> {
   /** Who asks: leases are in this name. Drawn unless given. Two of one name in a group would release each other's messages. */
   readonly consumer?: string | undefined;
-  /** What is fetched before it is asked for: messages (1_000 unless given) and record bytes (4_194_304). */
+  /** What is fetched before it is asked for: messages (1_000 unless given) and record bytes (4_194_304), each from 1. */
   readonly prefetch?: { readonly messages?: number | undefined; readonly bytes?: number | undefined } | undefined;
   /** Milliseconds that a message is kept from others, 1_000 to 43_200_000; the group's unless given. */
   readonly leaseMs?: number | undefined;
@@ -84,7 +84,8 @@ export class Intake<T> implements Sink {
     this.#place = place;
     this.#options = options;
     this.name = options.consumer ?? randomName(context.clock);
-    this.#prefetch = { messages: options.prefetch?.messages ?? 1_000, bytes: options.prefetch?.bytes ?? 4 * 1024 * 1024 };
+    const { messages = 1_000, bytes = 4 * 1024 * 1024 } = options.prefetch ?? {};
+    this.#prefetch = { messages: wholeOf(messages, 'prefetch.messages'), bytes: wholeOf(bytes, 'prefetch.bytes') };
     this.#leaseMs = options.leaseMs;
     const startAt = options.startAt === undefined ? undefined : placeOf(options.startAt);
     this.#subscription = context.transport.subscribe({ station, group, consumer: this.name, leaseMs: options.leaseMs, startAt }, this);
@@ -287,6 +288,12 @@ export class Intake<T> implements Sink {
     }
     await settler.flush();
   }
+}
+
+/** @throws TypeError it is no whole number from 1: nothing would ever come */
+export function wholeOf(value: number, name: string): number {
+  if (Number.isSafeInteger(value) && value >= 1) return value;
+  throw new TypeError(`${name} is ${value}; give a whole number from 1.`);
 }
 
 /** A delivered block, and when its lease began. */

@@ -127,7 +127,7 @@ export class Stored<T> implements StoredMessage<T> {
       if (payload instanceof Promise) {
         // Nobody will look at it.
         payload.catch(() => undefined);
-        throw new TypeError('The schema validates asynchronously: consume with `handle` or `messages`, which wait for it.');
+        throw new TypeError('The payload is not validated yet.');
       }
       this.#payload = payload;
     }
@@ -147,9 +147,9 @@ export class Stored<T> implements StoredMessage<T> {
     return this.#end - this.#start;
   }
 
-  /** Reads the payload ahead, however long its schema takes. What it throws, `payload` throws too. */
+  /** Reads the payload ahead where it has a schema, however long that takes. What it throws, `payload` throws too. */
   async prepare(): Promise<void> {
-    if (this.#payload !== UNREAD) return;
+    if (this.source.schema === undefined) return;
     try {
       this.#payload = await this.#validate();
     } catch (error) {
@@ -178,6 +178,12 @@ export class Stored<T> implements StoredMessage<T> {
     }
     return this.#fields;
   }
+}
+
+/** The same messages, validated. What a schema refuses is told where the payload is asked for. */
+export async function prepared<M extends Stored<unknown>>(messages: M[]): Promise<M[]> {
+  await Promise.allSettled(messages.map((message) => message.prepare()));
+  return messages;
 }
 
 const UNREAD = Symbol('unread');

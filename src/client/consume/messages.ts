@@ -22,15 +22,12 @@ export interface Messages<T = unknown> extends AsyncIterableIterator<Message<T>,
 export class MessageLoop<T> implements Messages<T> {
   readonly #intake: Intake<T>;
   readonly #options: ConsumeOptions<T>;
-  readonly #prepares: boolean;
   /** For `autoAck`: what the loop works on. */
   #current: Delivered<T> | undefined;
 
-  /** @param prepares payloads have a schema, which may take its time */
-  constructor(intake: Intake<T>, options: ConsumeOptions<T>, prepares: boolean) {
+  constructor(intake: Intake<T>, options: ConsumeOptions<T>) {
     this.#intake = intake;
     this.#options = options;
-    this.#prepares = prepares;
   }
 
   get consumer(): string {
@@ -53,7 +50,7 @@ export class MessageLoop<T> implements Messages<T> {
       return { value: undefined, done: true };
     }
     // What a schema refuses is told where the payload is asked for.
-    if (this.#prepares) await message.prepare().catch(() => undefined);
+    if (message.delivery.schema !== undefined) await message.prepare().catch(() => undefined);
     this.#current = message;
     return { value: message, done: false };
   }

@@ -239,7 +239,7 @@ class Reader {
       const name = String(this.value(depth + 1));
       const value = this.value(depth + 1);
       // A header may be called so: as in JSON it is a field like any other.
-      if (name === '__proto__') Object.defineProperty(map, name, { value, writable: true, enumerable: true, configurable: true });
+      if (name === '__proto__') Object.defineProperty(map, name, { value, enumerable: true });
       else map[name] = value;
     }
     return map;

@@ -51,12 +51,12 @@ export function encodable(payload: unknown, options: MessageOptions | undefined,
   if (options === undefined) return { contentType: impliedType(payload), payload: bytes };
   const { key, id, headers, contentType = impliedType(payload), delayMs, expiresMs } = options;
   const pairs = headers === undefined ? undefined : Object.entries(headers);
-  for (const [field, text = ''] of [['key', key], ['id', id], ['contentType', contentType]] as const) checkText(field, text);
-  for (const [name, text] of pairs ?? []) checkText(`headers.${name}`, text);
+  // Programs without types give numbers.
+  if (!isText(key) || !isText(id) || !isText(contentType) || pairs?.some(([, text]) => typeof text !== 'string'))
+    throw new WaysideError('INVALID_REQUEST', 'key, id, contentType and headers are texts.');
   return { key, id, contentType, headers: pairs, delayMs, expiresMs, payload: bytes };
 }
 
-/** Programs without types give numbers. @throws INVALID_REQUEST it is no text */
-function checkText(field: string, text: unknown): void {
-  if (typeof text !== 'string') throw new WaysideError('INVALID_REQUEST', `${field} is ${String(text)}; give a text.`, { field });
+function isText(text: unknown): boolean {
+  return text === undefined || typeof text === 'string';
 }

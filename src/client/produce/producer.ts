@@ -251,7 +251,7 @@ export class StationProducer<T> implements Producer<T> {
       }
     }
     if (encoded.length === 0) return [];
-    const names = new Set(encoded.map(({ key, id }) => key ?? id));
+    const name = encoded.map(({ key, id }) => key ?? id).find((text) => text !== undefined);
     return new Promise((resolve, reject) => {
       const produced = new Array<Produced>(encoded.length);
       let left = encoded.length;
@@ -266,19 +266,22 @@ export class StationProducer<T> implements Producer<T> {
       const batch = asBatch(encoded, entries, atomic, expectedSequence);
       // When it is placed: only then the station's partitions are known.
       const put = (lane: Lane) => {
-        this.#refuseScattered(names, chosen === undefined ? messages : [], partition);
+        for (const { partition, key, id } of messages) this.#checkPlace(lane, chosen ?? partition, key ?? id);
         return batch(lane);
       };
       try {
         const bytes = encoded.reduce((sum, { payload }) => sum + payload.length, 0);
-        this.#place({ partition, name: [...names][0], messages: encoded.length, bytes, put, fail: reject });
+        this.#place({ partition, name, messages: encoded.length, bytes, put, fail: reject });
       } catch (error) {
         reject(asWaysideError(error));
       }
     });
   }
 
-XX    throw new WaysideError('INVALID_REQUEST', 'Messages that go as one batch must fall in one partition. Give `partition`, or one key.');
+  /** @throws INVALID_REQUEST what a message chooses, or its key, leads elsewhere */
+  #checkPlace(lane: Lane, partition: number | undefined, name: string | undefined): void {
+    if ((partition ?? name) === undefined || this.#lane(this.#choose({ partition, name }, this.#route!)) === lane) return;
+    throw new WaysideError('INVALID_REQUEST', 'Messages that go as one batch must fall in one partition. Give `partition`, or one key.');
   }
 
   /** Gives it to its lane, or keeps it until the station's partitions are known. */
@@ -322,7 +325,7 @@ XX    throw new WaysideError('INVALID_REQUEST', 'Messages that go as one batch m
     }
   }
 
-  #choose({ partition, name }: Held, { partitions, slots }: Route): number {
+  #choose({ partition, name }: Pick<Held, 'partition' | 'name'>, { partitions, slots }: Route): number {
     if (partition !== undefined) {
       if (Number.isSafeInteger(partition) && partition >= 0 && partition < partitions) return partition;
       throw new WaysideError('INVALID_REQUEST', `The station has the partitions 0 to ${partitions - 1}; there is no ${partition}.`, {
