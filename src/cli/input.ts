@@ -161,14 +161,23 @@ async function* lineInputs(chunks: AsyncIterable<Uint8Array>, isNdjson: boolean,
     }
     return { payload, contentType: 'application/json', from, field: (path) => textOf(memberOf(value, path)) };
   };
-  for await (const lines of linesOf(chunks, name)) {
-    const inputs: Input[] = [];
-    for (const line of lines) {
-      const input = inputOf(line);
+  for await (const lines of linesOf(chunks, name)) yield* upToFailure(lines, inputOf);
+}
+
+/** What stands before something wrong comes first, wherever a chunk of the file happens to end. */
+function* upToFailure<T>(items: Iterable<T>, inputOf: (item: T) => Input | undefined): Generator<Input[]> {
+  const inputs: Input[] = [];
+  let failure: unknown;
+  try {
+    for (const item of items) {
+      const input = inputOf(item);
       if (input) inputs.push(input);
     }
-    if (inputs.length > 0) yield inputs;
+  } catch (error) {
+    failure = error;
   }
+  if (inputs.length > 0) yield inputs;
+  if (failure !== undefined) throw failure;
 }
 
 /** The lines that each chunk ends, and at the end what is left. */
@@ -218,22 +227,11 @@ async function* csvInputs(chunks: AsyncIterable<Uint8Array>, separator: string, 
       field: ([column = '', ...more]) => (more.length > 0 ? undefined : textOf(row[column])),
     };
   };
-  const gather = (rows: Iterable<{ fields: string[]; line: number }>): Input[] => {
-    const inputs: Input[] = [];
-    for (const row of rows) {
-      const input = inputOf(row);
-      if (input) inputs.push(input);
-    }
-    return inputs;
-  };
   try {
-    for await (const chunk of chunks) {
-      const inputs = gather(reader.read(text.decode(chunk, { stream: true })));
-      if (inputs.length > 0) yield inputs;
-    }
-    yield gather(reader.read(text.decode()));
+    for await (const chunk of chunks) yield* upToFailure(reader.read(text.decode(chunk, { stream: true })), inputOf);
+    yield* upToFailure(reader.read(text.decode()), inputOf);
     const last = reader.end();
-    if (last) yield gather([last]);
+    if (last) yield* upToFailure([last], inputOf);
   } catch (error) {
     if (error instanceof CsvError) throw new Failed(`Line ${error.line} of ${name} is no CSV: ${error.message}.`);
     throw error;

@@ -168,6 +168,7 @@ test('produce: what is refused is named by line, and what was before it is store
   expect(await cli(['produce', name], { input: 'fine\n{broken\n' })).toMatchObject({ code: 0 });
   expect(await cli(['produce', name, '--ndjson'], { input: '{}\n{broken\n' })).toMatchObject({
     code: 1,
+    out: expect.stringContaining('Stored in'),
     errors: expect.stringMatching(/Line 2 of standard input is no JSON/),
   });
 });

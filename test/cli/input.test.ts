@@ -53,6 +53,22 @@ test('ndjson: as it stands, and checked', async () => {
   await expect(read('{}\n{"a":}\n', { by: 'ndjson' })).rejects.toThrow(/^Line 2 of .* is no JSON/);
 });
 
+test.each([
+  ['ndjson', { by: 'ndjson' }, '{"n":1}\n{"n":2}\n{bad\n{"n":3}\n', 'Line 3 of'],
+  ['csv with a field too many', CSV, 'n\n1\n2\n3,4\n5\n', 'has 2 fields'],
+  ['csv with a broken quote', CSV, 'n\n1\n2\n"3"x\n5\n', 'is no CSV'],
+] as const)('%s: what stands before something wrong is given first', async (_, cut, content, why) => {
+  const file = join(folder, 'wrong');
+  writeFileSync(file, content);
+  const given: string[] = [];
+  const reading = (async () => {
+    const inputs = readSource(sourceOf(file), cut, () => undefined, new AbortController().signal);
+    for await (const some of inputs) given.push(...texts(some).map((text) => text.replace(/\D/g, '')));
+  })();
+  await expect(reading).rejects.toThrow(why);
+  expect(given).toEqual(['1', '2']);
+});
+
 test('csv: objects by the header row', async () => {
   const inputs = await read('\ufeffid,name\r\n007,"Ann, ""A"""\n8,\n', CSV);
   expect(texts(inputs)).toEqual(['{"id":"007","name":"Ann, \\"A\\""}', '{"id":"8","name":""}']);

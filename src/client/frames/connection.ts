@@ -214,7 +214,7 @@ export class Connection {
 function errorOf({ code, reason }: LinkEnd, inHello: boolean): WaysideError {
   const why = [code, reason].filter((part) => part !== undefined && part !== '').join(': ');
   if (code === 4401 && inHello) {
-    return new WaysideError('UNAUTHENTICATED', `The broker refuses the credential${reason ? `: ${reason}` : ''}. Give a valid token.`);
+    return new WaysideError('UNAUTHENTICATED', `The broker refuses the credential.${reason ? ` ${reason}` : ''} Give a valid token.`);
   }
   const text = `The connection to the broker has ended${why === '' ? '' : ` (${why})`}.`;
   // It takes offence at what we sent: sent again, it would again.
