@@ -29,7 +29,8 @@ export class Load {
 
   async stop(): Promise<void> {
     const gone = once(this.#child, 'exit');
-    await this.do({ do: 'close' });
+    // Its end is the answer: a word before it could come behind it.
+    this.#child.send({ do: 'close' } satisfies Order);
     await gone;
   }
 

@@ -105,6 +105,38 @@ test.each(['websocket', 'http'] as const)('headers of any name over %s: read, de
   expect(got.map((one) => Object.entries(one))).toEqual(new Array(3).fill(Object.entries(headers)));
 });
 
+test('over HTTP, what is on its way when a consumer stops is given back', async () => {
+  const asked = Promise.withResolvers<void>();
+  const answer = Promise.withResolvers<Response>();
+  const nacked: unknown[] = [];
+  const handled: number[] = [];
+  const wayside = connect('http://broker.test', {
+    transport: 'http',
+    fetch: async (url, init) => {
+      const path = String(url);
+      if (path.includes('/fetch')) {
+        init?.signal?.addEventListener('abort', () => answer.reject(new Error('aborted')));
+        asked.resolve();
+        return answer.promise;
+      }
+      if (path.endsWith('/nack')) nacked.push(JSON.parse(String(init?.body)));
+      return Response.json({ leaseMs: 30_000 });
+    },
+  });
+  ends.push(() => wayside.close());
+  const consumer = wayside
+    .station<number>('orders')
+    .group('g')
+    .handle(({ sequence }) => void handled.push(sequence));
+  await asked.promise;
+  const stopped = consumer.stop();
+  const message = { partition: 0, sequence: 1, receipt: '0.1.lease', deliveries: 1, producedAt: 1, headers: {}, base64: 'MQ==' };
+  answer.resolve(Response.json({ messages: [message] }));
+  await stopped;
+  expect(nacked).toEqual([{ receipts: ['0.1.lease'] }]);
+  expect(handled).toEqual([]);
+});
+
 test('nobody there: an error that names the address and what to do, once the time is over', async () => {
   const address = await server(() => undefined);
   await ends.pop()?.();
