@@ -130,6 +130,8 @@ test('over HTTP, what is on its way when a consumer stops is given back', async 
     .handle(({ sequence }) => void handled.push(sequence));
   await asked.promise;
   const stopped = consumer.stop();
+  // All that stopping does by itself is done by then.
+  await new Promise(setImmediate);
   const message = { partition: 0, sequence: 1, receipt: '0.1.lease', deliveries: 1, producedAt: 1, headers: {}, base64: 'MQ==' };
   answer.resolve(Response.json({ messages: [message] }));
   await stopped;
