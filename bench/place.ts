@@ -14,8 +14,8 @@ import { LogVolume } from '../src/core/volume/log.ts';
 /** Where the folders are made: a real disk, not a file system in memory. */
 const ROOT = process.env.WAYSIDE_BENCH_FOLDER ?? (tmpdir() === '/dev/shm' ? '.' : tmpdir());
 
-/** As `npm start` gives them to the process that serves. */
-export const SERVER_FLAGS = ['--max-semi-space-size=8'];
+/** As a process that serves has them (scripts/run.mjs, src/cli/serve.ts). */
+export const SERVER_FLAGS = ['--max-semi-space-size=8', '--heap-growing-percent=300'];
 
 export function folder(): { path: string; remove(): void } {
   const path = mkdtempSync(join(ROOT, 'wayside-bench-'));

@@ -10,8 +10,6 @@ import { BATCH, PREFETCH, UNDER_WAY } from './client.ts';
 class Sdk implements Client {
   readonly #options: ClientOptions;
   readonly #wayside: Wayside;
-  /** A station has a producer of its own: one for each stream, as an application would keep it. */
-  readonly #stations = new Map<string, Station<unknown>>();
 
   constructor(options: ClientOptions) {
     this.#options = options;
@@ -75,12 +73,7 @@ class Sdk implements Client {
   }
 
   #station(name: string): Station<unknown> {
-    let station = this.#stations.get(name);
-    if (station === undefined) {
-      station = this.#wayside.station(name);
-      this.#stations.set(name, station);
-    }
-    return station;
+    return this.#wayside.station(name);
   }
 }
 

@@ -77,6 +77,8 @@ export const command = defineCommand({
       try {
         const { durability } = await station.create({ ...(options.durability && { durability: options.durability }) });
         const { messages, seconds, p50, p99, of } = await WORKLOADS[name]({ wayside, station, signal, ...options });
+        // Interrupted before anything was measured.
+        if (messages === 0) continue;
         const perSecond = messages / seconds;
         results.push({
           workload: name,
@@ -105,6 +107,6 @@ export const command = defineCommand({
     const { size, batch, producers } = options;
     if (out.json) return out.value({ url, runtime, version, size, batch, producers, results });
     out.note(`${url} · Wayside ${version} on ${runtime} · ${shownBytes(size)} a message\n`);
-    out.table(COLUMNS, rows);
+    if (rows.length > 0) out.table(COLUMNS, rows);
   },
 });

@@ -57,6 +57,20 @@ describe('latency', () => {
     expect(p99).toBeGreaterThanOrEqual(p50);
   });
 
+  test('ends early when it is told to, with what was sent until then', async () => {
+    const ending = new AbortController();
+    let sent = 0;
+    const client = inMemory((deliver) => async (payload) => {
+      if (++sent === 50) ending.abort();
+      deliver(payload);
+    });
+    const { p99, messages } = await latencyAt(client, 's', { ...pace, ms: 60_000, signal: ending.signal });
+    expect(sent).toBeGreaterThanOrEqual(50);
+    expect(messages).toBeGreaterThan(0);
+    expect(messages).toBeLessThanOrEqual(sent);
+    expect(p99).toBeGreaterThanOrEqual(0);
+  });
+
   test('stops reading and fails when a message is refused', async () => {
     let stopped = false;
     const client = inMemory(() => () => Promise.reject(new Error('refused')));

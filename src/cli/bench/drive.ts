@@ -31,10 +31,10 @@ export function publishFor(publisher: Publisher, ms: number, took?: (ms: number)
   return publishWhile(publisher, () => performance.now() < until && !signal?.aborted, took);
 }
 
-/** `count` messages, or a few more, where calls hold several. */
-export function publishCount(publisher: Publisher, count: number): Promise<Driven> {
+/** `count` messages, or a few more, where calls hold several; fewer after `signal`. */
+export function publishCount(publisher: Publisher, count: number, signal?: AbortSignal): Promise<Driven> {
   let left = Math.ceil(count / publisher.messagesPerCall);
-  return publishWhile(publisher, () => left-- > 0);
+  return publishWhile(publisher, () => !signal?.aborted && left-- > 0);
 }
 
 async function publishWhile(publisher: Publisher, goesOn: () => boolean, took?: (ms: number) => void): Promise<Driven> {
@@ -65,6 +65,8 @@ export interface Pace {
   readonly ms: number;
   /** Bytes of a payload; 4 at least. */
   readonly size: number;
+  /** Sends no more, and measures what was sent. */
+  readonly signal?: AbortSignal;
 }
 
 /** Messages come in bursts, one a tick; each is due at its tick. */
@@ -79,8 +81,8 @@ const WARM_SHARE = 0.2;
  *
  * @throws when not all are delivered within 10 s after the last was sent, or one was refused
  */
-export async function latencyAt(client: Followed, stream: string, { perSecond, ms, size }: Pace): Promise<Latency> {
-  const total = Math.floor((perSecond * ms) / 1000);
+export async function latencyAt(client: Followed, stream: string, { perSecond, ms, size, signal }: Pace): Promise<Latency> {
+  let total = Math.floor((perSecond * ms) / 1000);
   const dueAt = (index: number) => Math.ceil((index * 1000) / perSecond / TICK_MS) * TICK_MS;
   const took = new Float64Array(total).fill(Number.NaN);
   const here = Promise.withResolvers<void>();
@@ -103,7 +105,10 @@ export async function latencyAt(client: Followed, stream: string, { perSecond, m
       answer.catch(sent.reject);
       answers.push(answer);
     }
-    if (next === total) sent.resolve();
+    if (signal?.aborted) total = next;
+    if (next < total) return;
+    if (delivered === total) here.resolve();
+    sent.resolve();
   }, TICK_MS);
   try {
     await sent.promise;
@@ -113,7 +118,7 @@ export async function latencyAt(client: Followed, stream: string, { perSecond, m
     clearInterval(tick);
     await stop();
   }
-  const sorted = took.subarray(Math.floor(total * WARM_SHARE)).sort();
+  const sorted = took.subarray(Math.floor(total * WARM_SHARE), total).sort();
   const at = (share: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))]!;
   return { p50: at(0.5), p99: at(0.99), messages: sorted.length };
 }

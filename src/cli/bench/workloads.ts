@@ -43,7 +43,7 @@ async function publish(given: Given): Promise<Result> {
 /** The clock runs from the first call to the answer to the last ack. */
 async function consume(given: Given): Promise<Result> {
   const { station, signal } = given;
-  const { messages: count } = await publishCount(publisherOf(given), given.messages);
+  const { messages: count } = await publishCount(publisherOf(given), given.messages, signal);
   const started = performance.now();
   const messages = station.group('bench').messages({ signal });
   const acks: PromiseLike<void>[] = [];
@@ -57,9 +57,13 @@ async function consume(given: Given): Promise<Result> {
   return { messages: acks.length, seconds, of: '' };
 }
 
-async function latency({ station, size, seconds, rate }: Given): Promise<Result> {
+async function latency({ station, size, seconds, rate, signal }: Given): Promise<Result> {
+  let sent = 0;
   const followed = {
-    publish: (_: string, payload: Uint8Array) => station.produce(payload),
+    publish(_: string, payload: Uint8Array) {
+      sent++;
+      return station.produce(payload);
+    },
     async follow(_: string, deliver: (payload: Uint8Array) => void) {
       const group = station.group('bench');
       await group.create({ startAt: 'end' });
@@ -73,8 +77,9 @@ async function latency({ station, size, seconds, rate }: Given): Promise<Result>
       };
     },
   };
-  const { p50, p99 } = await latencyAt(followed, station.name, { perSecond: rate, ms: seconds * 1000, size });
-  return { messages: Math.floor(rate * seconds), seconds, p50, p99, of: 'a message, until it is delivered' };
+  const started = performance.now();
+  const { p50, p99 } = await latencyAt(followed, station.name, { perSecond: rate, ms: seconds * 1000, size, signal });
+  return { messages: sent, seconds: (performance.now() - started) / 1000, p50, p99, of: 'a message, until it is delivered' };
 }
 
 function publisherOf({ station, size, batch, producers }: Given): Publisher {
