@@ -32,6 +32,7 @@ import type { Seen } from './checkers/log.ts';
 import { checkComplete, checkRead, forgetFrom, readBlock, recordBytes } from './checkers/log.ts';
 import { checkProducers } from './checkers/producers.ts';
 import { checkBounds } from './checkers/retention.ts';
+import { excess as overBound } from './checkers/space.ts';
 import { difference, walk } from './checkers/state.ts';
 import type { StationSlot as Slot } from './checkers/told.ts';
 import { StationLife, StationSlot, Told, Violation } from './checkers/told.ts';
@@ -121,6 +122,8 @@ interface Life {
 
 /** Everything else is answered within this, of virtual time; the volume is tried again every 10 s at the latest. */
 const ANSWER_MS_MAX = 30_000;
+/** Sections of a partition go in one commit, which may need a segment of its own. */
+const LARGEST_COMMIT_BYTES = 40_000;
 
 class Campaign implements Stage {
   readonly counts: Record<string, number> = {};
@@ -463,6 +466,7 @@ class Campaign implements Stage {
   /** What a new life begins with: memory stations are empty and new, and commands of unknown outcome are carried out. */
   #begun(): void {
     for (const slot of this.told.slots) {
+      slot.redriving = 0;
       for (const group of slot.groups) {
         for (const gp of group.life?.partitions ?? []) if (gp.isUncertain) gp.moved({ place: 'unknown', at: this.now(), lasts: [] });
       }
@@ -682,7 +686,7 @@ class Campaign implements Stage {
     for (let tries = 0; excess !== undefined; tries++) {
       if (tries > 60) throw new Violation(excess);
       await this.#sleep(500);
-      excess = this.#excess(life);
+      excess = overBound(life.volume.stats(), this.#disk, LARGEST_COMMIT_BYTES);
     }
     for (const slot of this.told.slots) await this.#checkSettled(slot);
   }
@@ -745,13 +749,6 @@ class Campaign implements Stage {
       checkDrained(group.life, ends, dead, lettersAge);
       if (!lettersAge) checkListed(group.life, dead);
     }
-  }
-
-  /** I16. Allowed are 1.5 × what lives, two segments, and what the volume keeps ready. */
-  #excess(life: Life): string | undefined {
-    const { diskBytes, liveBytes, segmentBytes } = life.volume.stats();
-    const most = 1.5 * liveBytes + 2 * Math.max(segmentBytes, 40_000);
-    return diskBytes > most ? `I16: ${diskBytes} bytes on disk at rest for ${liveBytes} living ones; ${most} are allowed` : undefined;
   }
 
   /** The state that the broker had when it closed, and the one that the log before makes, are the same. */

@@ -21,6 +21,7 @@ import { planted } from '../../src/core/faults.ts';
 import type { ActorKey, Files, Volume, VolumeListener, Write } from '../../src/core/ports.ts';
 import { LogVolume } from '../../src/core/volume/log.ts';
 import type { LogSettings } from '../../src/core/volume/settings.ts';
+import { excess } from './checkers/space.ts';
 import { difference, directoryOf, Model, sameBytes, wrongEntry, wrongHead, wrongRead } from './checkers/volume.ts';
 import { Disk } from './faults/disk.ts';
 import type { FaultOdds } from './faults/files.ts';
@@ -499,15 +500,14 @@ class Campaign implements VolumeListener {
   }
 
   #excess(life: Life): string | undefined {
-    const { diskBytes, liveBytes, segmentBytes } = life.volume.stats();
+    const stats = life.volume.stats();
+    const { diskBytes, liveBytes } = stats;
     const { bytes, things } = this.#model.live;
     if (liveBytes < bytes || liveBytes > bytes + 200 * things + 4096)
       return `stats say ${liveBytes} live bytes, the model ${bytes} in ${things}`;
     const { fileBytes } = life.files;
     if (fileBytes > diskBytes + 4096) return `stats say ${diskBytes} bytes on disk, the files have ${fileBytes}`;
-    // A commit larger than a segment gets a segment of its own size.
-    const most = 1.5 * liveBytes + 2 * Math.max(segmentBytes, this.#largest + 4096);
-    return diskBytes > most ? `${diskBytes} bytes on disk at rest for ${liveBytes} living ones; ${most} are allowed` : undefined;
+    return excess(stats, life.files.disk, this.#largest + 4096);
   }
 
   // What happens in a life.

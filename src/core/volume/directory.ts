@@ -39,12 +39,14 @@ export interface Directory {
   readonly actors: readonly ActorNote[];
 }
 
+/** The directory of a log in which nothing is: two counts. */
+export const EMPTY_DIRECTORY_BYTES = 8;
 const SEGMENT_BYTES = 16;
 const ACTOR_BYTES = 52;
 const SECTION_BYTES = 26;
 
 export function encodeDirectory(segments: readonly SegmentNote[], actors: Actors): Uint8Array {
-  let length = 8 + segments.length * SEGMENT_BYTES;
+  let length = EMPTY_DIRECTORY_BYTES + segments.length * SEGMENT_BYTES;
   for (const actor of actors.byKey.values()) {
     length += ACTOR_BYTES;
     if (actor.sections) for (const name of actor.sections.keys()) length += SECTION_BYTES + name.length;
@@ -53,7 +55,7 @@ export function encodeDirectory(segments: readonly SegmentNote[], actors: Actors
   const view = viewOf(bytes);
   view.setUint32(0, segments.length, true);
   view.setUint32(4, actors.byKey.size, true);
-  let at = 8;
+  let at = EMPTY_DIRECTORY_BYTES;
   for (const { number, id, end } of segments) {
     view.setUint32(at, number, true);
     view.setUint32(at + 4, id.a, true);
@@ -92,7 +94,7 @@ export function decodeDirectory(bytes: Uint8Array): Directory {
   const view = viewOf(bytes);
   const segments: SegmentNote[] = [];
   const actors: ActorNote[] = [];
-  let at = 8;
+  let at = EMPTY_DIRECTORY_BYTES;
   for (let left = view.getUint32(0, true); left > 0; left--) {
     const id = { a: view.getUint32(at + 4, true), b: view.getUint32(at + 8, true) };
     segments.push({ number: view.getUint32(at, true), id, end: view.getUint32(at + 12, true) });

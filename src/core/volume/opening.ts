@@ -72,6 +72,8 @@ async function openFound(
   for (const one of found) epoch = Math.max(epoch, one.header?.epoch ?? (await blockEpoch(one)));
   const tail = trusted ? await trustedTail(store, found, trusted) : await findTail(store, found);
   if (!tail) {
+    for (const { name } of found)
+      store.ports.journal.warn(`${name}: the first start in this folder was interrupted; nothing was in it yet.`);
     return { end: { segment: 0, offset: 0 }, epoch: epoch + 1, number: highest + 1, leftovers: found.map(({ name }) => name) };
   }
   const head = headSegment(store, tail);

@@ -1,7 +1,8 @@
 /**
  * Reclaiming: drops segments in which nothing lives, and copies leftovers forward so that few remain.
  *
- * Holds: disk <= 1.5 × living bytes + 2 segments, once it has caught up. A segment goes in three steps, each synced before the
+ * Holds: disk <= 1.5 × living bytes + 2 segments + the directories and footers of the others, once it has caught up; and it
+ * does catch up: at rest nothing is copied without end. A segment goes in three steps, each synced before the
  * next: its leftovers lie at the head of the log; a record says that it is dropped; its file goes. A crash between them
  * leaves an entry twice, never not at all. Little is copied in one turn, and what died meanwhile is not copied.
  * Elsewhere: what lives (actors.ts), what happens to the files (room.ts).
@@ -14,7 +15,7 @@ import type { Range, Section } from './actors.ts';
 import type { Leftover } from './commit.ts';
 import { commitDrops, commitLeftovers } from './commit.ts';
 import { copiesOf, isIn, recount } from './counting.ts';
-import { FLAG_DATA, RECORD_ENTRY } from './format.ts';
+import { FLAG_DATA, RECORD_ENTRY, recordBytes } from './format.ts';
 import type { Reading } from './reading.ts';
 import type { Room } from './room.ts';
 import type { Segment } from './segment.ts';
@@ -25,8 +26,11 @@ import { placeOf, rowAt } from './table.ts';
 import type { Tables } from './tables.ts';
 import type { Writer } from './writer.ts';
 
-/** A segment that lives up to this share gives too little back for its copy. */
-const COPY_SHARE_MAX = 0.95;
+/**
+ * Of what a segment holds behind its directory, so much may live for it to be copied. What copying makes lives to a larger
+ * share, whatever becomes of the disk: else, where directories take a third of the segments, it would never end.
+ */
+const COPY_SHARE_MAX = 0.8;
 /** Sealed segments below a quarter of the size (many restarts) are put together when there are more than this. */
 const SMALL_MAX = 8;
 /** State of one actor in a segment, above which it is asked to settle before it is copied. */
@@ -212,7 +216,7 @@ export class Reclaim {
         if (writer.pendingBytes > 2 * copyBytes) await writer.settled();
         from = to;
       }
-      for (const section of [...segment.sections]) await this.#copySection(section, copyBytes);
+      await this.#copySections([...segment.sections], copyBytes);
       if (!isPlanted('drop-segment-before-copy-synced')) await writer.settled();
       for (const range of ranges) store.actors.detach(range);
     } catch (error) {
@@ -237,15 +241,26 @@ export class Reclaim {
     return living.sort((one, other) => one.rows.table.offset[one.row]! - other.rows.table.offset[other.row]!);
   }
 
-  async #copySection(section: Section, copyBytes: number): Promise<void> {
+  /** Copies sections, many in one block: small ones in blocks of their own would take half as much again. */
+  async #copySections(sections: readonly Section[], copyBytes: number): Promise<void> {
     const { store, writer, reading, room } = this.#parts;
-    const { actor, name } = section;
-    const { record, body } = await reading.sectionBody(section);
-    await room.makeRoomForCopies(body.length);
-    this.#mustGoOn();
-    if (actor.sections?.get(name) !== section) return;
-    commitLeftovers(store, writer, [{ actor, record, body }]);
-    if (writer.pendingBytes > 2 * copyBytes) await writer.settled();
+    for (let from = 0; from < sections.length; ) {
+      const read: { section: Section; leftover: Leftover }[] = [];
+      let bytes = 0;
+      for (; from < sections.length; from++) {
+        const section = sections[from]!;
+        const more = recordBytes(section.name.length + section.bytes);
+        if (read.length > 0 && bytes + more > copyBytes) break;
+        const { record, body } = await reading.sectionBody(section);
+        read.push({ section, leftover: { actor: section.actor, record, body } });
+        bytes += more;
+      }
+      await room.makeRoomForCopies(bytes);
+      this.#mustGoOn();
+      const living = read.filter(({ section }) => section.actor.sections?.get(section.name) === section).map(({ leftover }) => leftover);
+      if (living.length > 0) commitLeftovers(store, writer, living);
+      if (writer.pendingBytes > 2 * copyBytes) await writer.settled();
+    }
   }
 
   #mustGoOn(): void {

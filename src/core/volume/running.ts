@@ -144,6 +144,7 @@ export class Running {
       for (const block of blocks) commitAgain(store, writer, block);
       await room.begin();
       writer.flush();
+      // Until this write is synced nothing else is written or promised: so a folder that was never begun is known (tail.ts).
       await writer.settled();
       for (const name of leftovers) await files.remove(name);
       if (leftovers.length > 0) await files.syncFolder();

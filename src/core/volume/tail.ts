@@ -3,11 +3,15 @@
  *
  * Holds: nothing on disk is changed here. A bad place is damage if any block or header behind it was written when more than
  * it was synced; otherwise the log ends there. What is before the last segment's directory need not be looked at.
+ * A folder without a readable beginning counts as new only where nothing can have been acknowledged in it: no block tells of
+ * anything synced, and no file is longer than what a first opening writes before its first sync (`FIRST_WRITE_BYTES`). Until
+ * that sync nothing else is written, filled or promised (running.ts); whatever is acknowledged makes the file longer.
  * Elsewhere: walking a file (scan.ts), what is done about the end (opening.ts).
  */
 import { WaysideError } from '../errors.ts';
 import { isPlanted } from '../faults.ts';
 import type { File } from '../ports.ts';
+import { EMPTY_DIRECTORY_BYTES } from './directory.ts';
 import type { FileId, Place, SegmentHeader, Trailer } from './format.ts';
 import {
   BLOCK_HEADER_BYTES,
@@ -16,6 +20,7 @@ import {
   decodeTrailer,
   isAbove,
   RECORD_DIRECTORY,
+  recordBytes,
   SEGMENT_HEADER_BYTES,
   TRAILER_BYTES,
   viewOf,
@@ -27,6 +32,9 @@ import { corruption } from './store.ts';
 
 /** What is not as it should be is read so often before it is believed. */
 export const READS_MAX = 3;
+
+/** All that the first opening of a folder writes before its first sync: a header, and the directory of nothing. */
+export const FIRST_WRITE_BYTES = SEGMENT_HEADER_BYTES + BLOCK_HEADER_BYTES + recordBytes(EMPTY_DIRECTORY_BYTES);
 
 /** A file as it was found. */
 export interface Found {
@@ -112,8 +120,11 @@ export async function findTail(store: Store, found: readonly Found[]): Promise<T
       refuseDamage(later, images, broken.at);
       if (!last) {
         // Not even its directory: the segment was never begun as far as anybody was told, so the one before is the last.
-        const { number, header } = broken.one;
-        if (header?.previous.segment === 0) return undefined;
+        const { name, number, header, size } = broken.one;
+        if (header?.previous.segment === 0) {
+          if (size > FIRST_WRITE_BYTES) throw corruption(name, broken.at, size, 'the first block of the log is damaged');
+          return undefined;
+        }
         const before = header ? byNumber.get(header.previous.segment) : found.findLast((other) => other.header && other.number < number);
         if (!before?.header) throw headless(header?.previous.segment ?? number);
         newest = before;
@@ -217,16 +228,19 @@ function refuseDamage(later: readonly Found[], images: ReadonlyMap<Found, Uint8A
   }
 }
 
-/** Files without a readable header: prepared ones are nothing; one that holds synced blocks is damaged; others are not ours. */
+/**
+ * Files without a readable header. Behind the last one that has it they are prepared, or torn, unless a block in them was
+ * synced; where none has it they are the whole log.
+ */
 async function refuseUnreadable(found: readonly Found[], newest: Found | undefined): Promise<void> {
   for (const one of found) {
     if (one.header || (newest && one.number < newest.number)) continue;
     const bytes = await one.file.read(0, one.size);
-    const evidence = findEvidence(bytes, 0, { segment: one.number, offset: 0 });
-    if (evidence || (!newest && !one.blank && hasBlocks(bytes, one.number))) {
+    const evidence = findEvidence(bytes, 0, newest ? { segment: one.number, offset: 0 } : { segment: 0, offset: 0 });
+    const isBegun = newest === undefined && one.size > FIRST_WRITE_BYTES;
+    if (evidence || (isBegun && (one.blank || beginsWithBlock(bytes))))
       throw corruption(one.name, 0, SEGMENT_HEADER_BYTES, 'the header of the file is damaged');
-    }
-    if (!newest && !one.blank && one.size > SEGMENT_HEADER_BYTES) {
+    if (isBegun) {
       throw new WaysideError(
         'UNAVAILABLE',
         `${one.name} is no log of Wayside. Move it out of the folder, or open another one; nothing was changed.`,
@@ -242,10 +256,8 @@ export async function blockEpoch({ file }: Found): Promise<number> {
   return block === undefined || block === 'newer' ? 0 : block.epoch;
 }
 
-/** A first segment may hold blocks although none tells that it was synced. */
-function hasBlocks(bytes: Uint8Array, number: number): boolean {
-  const block = decodeBlockHeader(viewOf(bytes), bytes, SEGMENT_HEADER_BYTES, SEGMENT_HEADER_BYTES);
-  return block === 'newer' || (block !== undefined && block.known.segment <= number);
+function beginsWithBlock(bytes: Uint8Array): boolean {
+  return decodeBlockHeader(viewOf(bytes), bytes, SEGMENT_HEADER_BYTES, SEGMENT_HEADER_BYTES) !== undefined;
 }
 
 function headless(number: number): Error {

@@ -91,6 +91,10 @@ export class StationSlot {
   /** Receipts that are good for nothing any more, or belong elsewhere. */
   readonly oldReceipts: { readonly text: string; readonly group: GroupLife }[] = [];
   patched = 0;
+  /** Redrives of all letters that are under way, or of unknown outcome in this life. */
+  redriving = 0;
+  /** Rises at the beginning and the end of each: what was leased before and is told after may have died between. */
+  redrives = 0;
 
   constructor(name: string, config: StationInput, groups: readonly string[]) {
     this.name = name;
@@ -201,6 +205,7 @@ export class GroupPartition {
     let track = this.tracks.get(sequence);
     if (track === undefined) {
       track = new Track(this, sequence);
+      track.redriven = this.group.slot.slot.redriving > 0;
       this.tracks.set(sequence, track);
     }
     return track;

@@ -636,10 +636,16 @@ export class Clients {
     }
     const input = chosen === undefined ? { all: true } : { ids: [chosen[0]] };
     const turn = one?.of.turn;
+    if (all) {
+      slot.redriving++;
+      slot.redrives++;
+    }
     const outcome = await this.#stage.call(`redrive in ${slot.name} ${JSON.stringify(input)}`, (broker) =>
       broker.redrive(NAMESPACE, slot.name, input),
     );
     if (chosen === undefined) for (const [id] of letters) this.#letters.delete(id);
+    if (all) slot.redrives++;
+    if (all && outcome.is !== 'unknown') slot.redriving--;
     if (chosen === undefined || outcome.is !== 'answered' || !token.isSure()) return;
     const track = one;
     this.#letters.delete(chosen[0]);
@@ -796,6 +802,7 @@ export class Consumer {
     const { slot, life } = group;
     const { turn } = group;
     const stationTurn = slot.turn;
+    const { redrives } = slot;
     const isKnown = life !== undefined && group.changing === undefined && slot.changing === undefined;
     const isSure = (): boolean => isKnown && group.turn === turn && slot.turn === stationTurn && group.life === life;
     const turns = life?.partitions.map((gp) => gp.turn) ?? [];
@@ -847,7 +854,8 @@ export class Consumer {
       if (life === undefined) continue;
       // A lease that was given out while the group was unknown to us is settled like others, and tells nothing.
       const gp: GroupPartition = life.partitions[block.partition]!;
-      const sure = isSure() && !gp.isUncertain && gp.turn === turns[block.partition] && era === stage.told.era;
+      const isMoved = gp.isUncertain || gp.turn !== turns[block.partition] || slot.redrives !== redrives;
+      const sure = isSure() && !isMoved && era === stage.told.era;
       if (!isSure()) continue;
       for (const each of seen) {
         place(gp.log, each.sequence, each.sent, each.producedAt, false);
