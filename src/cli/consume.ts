@@ -10,7 +10,7 @@ import type { Context, Options } from './command.ts';
 import { defineCommand, Usage } from './command.ts';
 import { FORMAT_ABOUT, FORMAT_HELP, makeFormat } from './format.ts';
 import { BrokenPipe } from './output.ts';
-import { counted } from './units.ts';
+import { counted, placeText } from './units.ts';
 
 const OPTIONS = {
   group: {
@@ -58,7 +58,7 @@ export const command = defineCommand({
       },
       ...(options.consumer !== undefined && { consumer: options.consumer }),
       ...(options.lease !== undefined && { leaseMs: options.lease }),
-      ...(options.from !== undefined && { startAt: options.from }),
+      ...(options.from !== undefined && { startAt: placeText(options.from) }),
     });
     let printed = 0;
     try {

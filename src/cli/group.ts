@@ -197,7 +197,7 @@ const seek = defineCommand({
     const to = parsePlace(text, Date.now());
     if (to === undefined) throw new Usage(`PLACE is ${JSON.stringify(text)}; it takes ${taken({ type: 'place', help: '' })}.`);
     const group = groupOf(connect, words);
-    await group.seek(to, partition === undefined ? {} : { partition });
+    await group.seek(placeText(to), partition === undefined ? {} : { partition });
     const { unread } = await group.info();
     if (out.json) out.value({ to: placeText(to), unread });
     else out.line(`Moved ${words[1]}: ${counted(unread, 'message')} to go.`);

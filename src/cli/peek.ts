@@ -9,6 +9,7 @@ import type { Context, Options } from './command.ts';
 import { defineCommand, Usage } from './command.ts';
 import type { Format } from './format.ts';
 import { FORMAT_ABOUT, FORMAT_HELP, makeFormat } from './format.ts';
+import { placeText } from './units.ts';
 
 const OPTIONS = {
   from: { type: 'place', help: 'The first one to show.', without: 'start; with --follow end' },
@@ -63,7 +64,12 @@ class Peek {
   from(from: Place): Promise<number> {
     const { partition, limit, follow } = this.#context.options;
     const most = limit ?? (follow ? undefined : LIMIT);
-    return this.#show({ from, follow, ...(partition !== undefined && { partition }), ...(most !== undefined && { limit: most }) });
+    return this.#show({
+      from: placeText(from),
+      follow,
+      ...(partition !== undefined && { partition }),
+      ...(most !== undefined && { limit: most }),
+    });
   }
 
   /** Of each partition as many as may be among the newest, and of those the newest; then what comes behind them. */

@@ -57,6 +57,7 @@ export function parseCount(text: string): number | undefined {
 export function parsePlace(text: string, now: number): Place | undefined {
   if (text === 'start' || text === 'end') return text;
   if (/^[1-9]\d{0,15}$/.test(text)) return Number.isSafeInteger(Number(text)) ? Number(text) : undefined;
+  if (/^last:[1-9]\d{0,14}$/.test(text)) return { last: Number(text.slice(5)) };
   if (/^time:\d{1,15}$/.test(text)) return { time: Number(text.slice(5)) };
   if (/^\d{4}-\d\d-\d\d/.test(text)) {
     // A date alone would count as UTC, and with a time as local: here both are local.
@@ -69,7 +70,8 @@ export function parsePlace(text: string, now: number): Place | undefined {
 
 /** As the API takes it where a group begins. */
 export function placeText(place: Place): number | string {
-  return typeof place === 'object' ? `time:${place.time}` : place;
+  if (typeof place !== 'object') return place;
+  return 'time' in place ? `time:${place.time}` : `last:${place.last}`;
 }
 
 function whole(value: number): number | undefined {

@@ -13,6 +13,7 @@ import { Life } from './broker/life.ts';
 import { slotsOf } from './broker/produce.ts';
 import { checkPartition } from './broker/read.ts';
 import type {
+  AuditResult,
   Block,
   Broker,
   DeadLetter,
@@ -32,15 +33,19 @@ import type {
   ReadResult,
   ReceiptFailure,
   RedriveInput,
+  RedriveResult,
+  ScheduleInfo,
   SettleInput,
   SettleVerb,
   StationHead,
   StationInfo,
   StationInput,
+  StepInput,
+  StepResult,
 } from './calls.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import type { CatalogGroup, Command, Station } from './catalog/state.ts';
-import { checkName, groupConfig, whole } from './config.ts';
+import { checkName, groupConfig, notYet, whole } from './config.ts';
 import { WaysideError } from './errors.ts';
 import type { Limits } from './limits.ts';
 import { makeLimits } from './limits.ts';
@@ -146,6 +151,8 @@ class OpenBroker implements Broker {
       messages: counts.reduce((sum, { messages }) => sum + messages, 0),
       bytes: counts.reduce((sum, { bytes }) => sum + bytes, 0),
       counts,
+      scheduled: 0,
+      outbox: 0,
       slots: slotsOf(station.config.partitions),
     };
   }
@@ -252,7 +259,14 @@ class OpenBroker implements Broker {
     }
     await Promise.all(partitions.map((partition) => partition.durable()));
     const sorted = [...members].sort(([a], [b]) => (a < b ? -1 : 1));
-    return { ...describeGroupHead(group), ...totals, members: sorted.map(([consumer, holder]) => ({ consumer, ...holder })) };
+    return {
+      ...describeGroupHead(group),
+      ...totals,
+      unreadIsUpperBound: false,
+      oldestPendingAt: null,
+      stalled: false,
+      members: sorted.map(([consumer, holder]) => ({ consumer, ...holder })),
+    };
   }
 
   async groups(ns: string, stationName: string, page: PageInput): Promise<Page<GroupHead>> {
@@ -346,8 +360,26 @@ class OpenBroker implements Broker {
     return this.#parts.letters.remove(await this.#station(ns, name), id);
   }
 
-  async redrive(ns: string, name: string, input: RedriveInput): Promise<{ redriven: number }> {
+  async redrive(ns: string, name: string, input: RedriveInput): Promise<RedriveResult> {
     return this.#parts.letters.redrive(await this.#station(ns, name), input);
+  }
+
+  // ── Not there yet ──────────────────────────────────────────────────────────────────────────────────────────────
+
+  async schedules(_ns: string, _name: string, _page: PageInput): Promise<Page<ScheduleInfo>> {
+    throw notYet('Delayed messages are');
+  }
+
+  async cancelSchedule(_ns: string, _name: string, _scheduleId: string): Promise<void> {
+    throw notYet('Delayed messages are');
+  }
+
+  async audit(_ns: string, _name: string, _group: string): Promise<AuditResult> {
+    throw notYet('Audits are');
+  }
+
+  async step(_ns: string, _name: string, _group: string, _input: StepInput): Promise<StepResult> {
+    throw notYet('Steps are');
   }
 
   // ── Lists ──────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -25,6 +25,10 @@ export interface Retention {
 export interface DeadLetterConfig {
   /** Milliseconds since they died; undefined: until they are sent again or removed. */
   readonly maxAgeMs: number | undefined;
+  /** A message that expires before a group has settled it becomes its dead letter; otherwise it is only counted. */
+  readonly expired: boolean | undefined;
+  /** Name of a station of the same namespace that gets a copy of each dead letter. */
+  readonly station: string | undefined;
 }
 
 /** What a station is. */
@@ -55,8 +59,8 @@ export interface StationInput {
   readonly dedupWindowMs?: number | null | undefined;
   /** Bytes, 1 to 1_048_576 (unless given). */
   readonly maxMessageBytes?: number | null | undefined;
-  /** Dead letters are kept unless an age is given, in milliseconds. */
-  readonly deadLetter?: { readonly maxAgeMs?: number | null | undefined } | null | undefined;
+  /** Dead letters are kept unless an age is given, in milliseconds; expired messages become none, and none is copied, unless said. */
+  readonly deadLetter?: { readonly [name in keyof DeadLetterConfig]?: DeadLetterConfig[name] | null | undefined } | null | undefined;
 }
 
 /** What is in one partition now. */
@@ -91,6 +95,10 @@ export interface StationInfo extends StationHead {
   readonly bytes: number;
   /** The same of each partition. */
   readonly counts: readonly PartitionCounts[];
+  /** Delayed messages that are not due yet; they are in none of the other counts. */
+  readonly scheduled: number;
+  /** What is on its way to other stations: redriven and copied dead letters, outputs of steps. */
+  readonly outbox: number;
   /** Key slots (XXH32 mod 4096) `[first, last, partition]`. */
   readonly slots: readonly (readonly [number, number, number])[];
 }
@@ -148,10 +156,37 @@ export interface ProduceResult {
   readonly ranges: readonly (readonly [number, number, number])[];
   /** `[index in the batch, partition, sequence of the first one]`. */
   readonly duplicates: readonly (readonly [number, number, number])[];
+  /** Delayed messages, in the order sent. */
+  readonly scheduled: readonly ScheduledPlace[];
   readonly errors: readonly { readonly index: number; readonly code: Code; readonly detail: string }[];
   /** Partition of each message by its index in the batch; undefined when all fell in one partition (`ranges`, `duplicates` name it). */
   readonly partitions: Uint16Array | undefined;
   readonly durability: Durability;
+}
+
+/** What became of a delayed message of a batch. */
+export interface ScheduledPlace {
+  readonly index: number;
+  /** Names it for `cancelSchedule`. */
+  readonly scheduleId: string;
+  /** Milliseconds since 1970. */
+  readonly dueAt: number;
+  /** It was accepted before under its id, or under its producer's sequence. */
+  readonly duplicate: boolean;
+}
+
+/** A delayed message that is not due yet. */
+export interface ScheduleInfo {
+  readonly scheduleId: string;
+  readonly partition: number;
+  /** Milliseconds since 1970. */
+  readonly dueAt: number;
+  /** When it was accepted. */
+  readonly acceptedAt: number;
+  readonly key: string | undefined;
+  readonly id: string | undefined;
+  /** Bytes of its record. */
+  readonly bytes: number;
 }
 
 /** Messages `first … first + count − 1` of one partition, as they are stored: records `start … end` of `bytes`. */
@@ -171,8 +206,8 @@ export interface LeasedBlock extends Block {
   readonly lease: string;
 }
 
-/** A sequence, the two ends, or the first message at or after a time in ms. */
-export type Place = number | 'start' | 'end' | { readonly time: number };
+/** A sequence, the two ends, the first message at or after a time in ms, or the last messages of each partition. */
+export type Place = number | 'start' | 'end' | { readonly time: number } | { readonly last: number };
 
 /** As much of an AbortSignal as the core needs. */
 export interface Signal {
@@ -205,6 +240,23 @@ export interface ReadResult {
 /** How a group gives messages out: as they come, one message of a key at a time, or one lease of a partition at a time. */
 export type Order = 'none' | 'key' | 'partition';
 
+/** How long a message waits before it is delivered again, where the nack does not say. */
+export type Backoff =
+  /** After the first delivery, the second …; the last one again and again. Milliseconds. */
+  | readonly number[]
+  /** `minMs` after the first delivery, then `factor` times as long each time, up to `maxMs`; up to `jitterPercent` less by chance. */
+  | { readonly minMs: number; readonly maxMs: number; readonly factor: number; readonly jitterPercent: number };
+
+/** As it comes in: `factor` is 2 and `jitterPercent` 0 unless given. */
+export type BackoffInput =
+  | readonly number[]
+  | {
+      readonly minMs: number;
+      readonly maxMs: number;
+      readonly factor?: number | undefined;
+      readonly jitterPercent?: number | undefined;
+    };
+
 /** What a group is. */
 export interface GroupConfig {
   /** Where it began: as it was given, as a text. */
@@ -217,11 +269,19 @@ export interface GroupConfig {
   readonly maxDeliveries: number;
   /** Messages that may be out at once, in each partition; undefined for no bound. */
   readonly maxInFlight: number | undefined;
+  /** The same for one consumer. */
+  readonly maxInFlightPerConsumer: number | undefined;
+  /** Undefined: at once. */
+  readonly backoff: Backoff | undefined;
+  /** Only messages that match are delivered; the others are passed. See filter/FILTERS.md. */
+  readonly filter: string | undefined;
+  /** Nothing is delivered; what is out can be settled. */
+  readonly paused: boolean;
 }
 
 /** As it comes in: what is left out takes its default; in a patch `null` takes a setting back to its default. */
 export interface GroupInput {
-  /** `start` (default), `end`, a sequence, or `time:MS`. */
+  /** `start` (default), `end`, a sequence, `time:MS`, or `last:N`. */
   readonly startAt?: number | string | undefined;
   /** `none` unless given. */
   readonly order?: Order | undefined;
@@ -231,6 +291,14 @@ export interface GroupInput {
   readonly maxDeliveries?: number | null | undefined;
   /** From 1, in each partition; no bound unless given. */
   readonly maxInFlight?: number | null | undefined;
+  /** From 1, of one consumer in each partition; no bound unless given. */
+  readonly maxInFlightPerConsumer?: number | null | undefined;
+  /** Delays from 1 ms to a year, at most 100 of them, or an exponential rule; at once unless given. */
+  readonly backoff?: BackoffInput | null | undefined;
+  /** An expression over key and headers (filter/FILTERS.md), at most 1,024 bytes; all messages unless given. */
+  readonly filter?: string | null | undefined;
+  /** False unless given. */
+  readonly paused?: boolean | null | undefined;
 }
 
 /** A group without its live counts, as the list gives it. */
@@ -253,6 +321,12 @@ export interface GroupInfo extends GroupHead {
   readonly redelivered: number;
   /** Its dead letters. */
   readonly dead: number;
+  /** `unread` counts messages that a filter or their expiry may still pass over. */
+  readonly unreadIsUpperBound: boolean;
+  /** When the oldest message that it has not settled was produced, in ms since 1970; null when there is none. */
+  readonly oldestPendingAt: number | null;
+  /** Order `key`: so many messages wait for one of their key, or are out, that no newer ones are looked at. */
+  readonly stalled: boolean;
   /** Consumers that have fetched within the last minute or hold a lease. */
   readonly members: readonly { readonly consumer: string; readonly inFlight: number; readonly lastSeenAt: number }[];
 }
@@ -327,14 +401,19 @@ export interface SettleInput {
   readonly reason?: string | undefined;
 }
 
+/** Why a message is dead for a group. */
+export type DeadReason = 'rejected' | 'max-deliveries' | 'expired';
+
 export interface DeadLetter {
   readonly id: string;
-  readonly reason: 'rejected' | 'max-deliveries';
+  readonly reason: DeadReason;
   /** The text given with the reject or the last nack, or why it died. */
   readonly error: string;
   readonly group: string;
   readonly consumer: string;
   readonly deliveries: number;
+  /** How often it had been redriven to the group before. */
+  readonly redrives: number;
   readonly diedAt: number;
   /** The last deliveries, oldest first. */
   readonly history: readonly { readonly at: number; readonly event: string; readonly consumer?: string; readonly deliveries: number }[];
@@ -342,14 +421,80 @@ export interface DeadLetter {
   readonly message: Block;
 }
 
-export interface DeadLetterFilter extends PageInput {
+/** Which dead letters: those that fit all that is given. */
+export interface LetterMatch {
   readonly group?: string | undefined;
+  readonly reason?: DeadReason | undefined;
+  readonly key?: string | undefined;
+  /** Died at or after, and before, in ms since 1970. */
+  readonly from?: number | undefined;
+  readonly until?: number | undefined;
 }
 
+export interface DeadLetterFilter extends PageInput, LetterMatch {}
+
+/** One of `ids`, `all` and `match`. */
 export interface RedriveInput {
   readonly ids?: readonly string[] | undefined;
   readonly all?: boolean | undefined;
+  readonly match?: LetterMatch | undefined;
+  /** `group` unless given. */
   readonly to?: 'group' | 'groups' | { readonly station: string } | undefined;
+  /** At most so many a second; then the call answers after 30 s at the latest, with what is `left`. */
+  readonly ratePerSecond?: number | undefined;
+  /** Letters that were redriven so often stay. No bound unless given. */
+  readonly maxRedrives?: number | undefined;
+}
+
+export interface RedriveResult {
+  readonly redriven: number;
+  /** Those that `maxRedrives` has kept. */
+  readonly kept: number;
+  /** Not done yet, for `ratePerSecond`: ask again. */
+  readonly left: number;
+}
+
+/**
+ * Where each message that was produced is, for a group: `produced + again` is the sum of all others, in every partition and
+ * at every moment. Counts begin with the group's place: what lies before it (made at the end, say, or moved ahead) is `skipped`.
+ */
+export interface Audit {
+  readonly produced: number;
+  readonly acknowledged: number;
+  /** Not delivered yet, or waiting to be delivered again. */
+  readonly pending: number;
+  readonly inFlight: number;
+  /** Died since the group was moved last, and not redriven. */
+  readonly dead: number;
+  readonly expired: number;
+  /** Went by the station's retention or a purge before the group settled them. */
+  readonly trimmed: number;
+  readonly filtered: number;
+  readonly skipped: number;
+  /** Counted twice: redriven after the group had come by them anew. */
+  readonly again: number;
+}
+
+export interface AuditResult extends Audit {
+  /** The sum is right. */
+  readonly balanced: boolean;
+  readonly partitions: readonly (Audit & { readonly partition: number })[];
+}
+
+/** What a consumer has made of messages: they are acked and the outputs produced, all or nothing. */
+export interface StepInput {
+  /** All of one partition; every one must count. */
+  readonly receipts: readonly string[];
+  readonly ranges?: readonly ReceiptRange[] | undefined;
+  /** Batches of records (as for `produce`), each to a station of the namespace. */
+  readonly outputs: readonly { readonly station: string; readonly partition?: number | undefined; readonly batch: Uint8Array }[];
+}
+
+export interface StepResult {
+  /** Messages that were acked. */
+  readonly acked: number;
+  /** Messages that are on their way to their stations, each once. */
+  readonly produced: number;
 }
 
 export interface Broker {
@@ -385,19 +530,30 @@ export interface Broker {
   deadLetters(ns: string, station: string, filter: DeadLetterFilter): Promise<Page<DeadLetter>>;
   deadLetter(ns: string, station: string, id: string): Promise<DeadLetter>;
   removeDeadLetter(ns: string, station: string, id: string): Promise<void>;
-  redrive(ns: string, station: string, input: RedriveInput): Promise<{ redriven: number }>;
+  /** @throws STATION_NOT_FOUND also where `to` names a station that is not there: nothing has gone then */
+  redrive(ns: string, station: string, input: RedriveInput): Promise<RedriveResult>;
+
+  /** By partition, then by due time. */
+  schedules(ns: string, station: string, page: PageInput): Promise<Page<ScheduleInfo>>;
+  /** @throws NOT_FOUND it is due, cancelled, or was never there */
+  cancelSchedule(ns: string, station: string, scheduleId: string): Promise<void>;
+
+  audit(ns: string, station: string, group: string): Promise<AuditResult>;
+  /** Acks and produces in one: both are done once it answers, or will be, and neither if it refuses. */
+  step(ns: string, station: string, group: string, input: StepInput): Promise<StepResult>;
 
   /** Refuses new calls (SHUTTING_DOWN), wakes those that wait, finishes what was accepted, writes sections, closes. */
   close(): Promise<void>;
 }
 
-/** `start`, `end`, `time:MS` or a sequence from 1, as text or number; undefined when it is none of them. */
+/** `start`, `end`, `time:MS`, `last:N` or a sequence from 1, as text or number; undefined when it is none of them. */
 export function parsePlace(text: string | number): Place | undefined {
   if (text === 'start' || text === 'end') return text;
   if (typeof text === 'number') return Number.isSafeInteger(text) && text >= 1 ? text : undefined;
-  const [, time, digits] = /^(time:)?(0|[1-9]\d{0,15})$/.exec(text) ?? [];
+  const [, word, digits] = /^(time:|last:)?(0|[1-9]\d{0,15})$/.exec(text) ?? [];
   const value = Number(digits);
   if (digits === undefined || !Number.isSafeInteger(value)) return undefined;
-  if (time) return { time: value };
+  if (word === 'time:') return { time: value };
+  if (word === 'last:') return value >= 1 ? { last: value } : undefined;
   return value >= 1 ? value : undefined;
 }

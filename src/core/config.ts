@@ -4,7 +4,7 @@
  * Holds: what comes out is complete and within its limits; a refusal names the field, the value and the range.
  * Elsewhere: the form of what comes in over the wire (protocol/), which also refuses unknown fields.
  */
-import type { GroupConfig, GroupInput, StationConfig, StationInput } from './calls.ts';
+import type { Backoff, GroupConfig, GroupInput, StationConfig, StationInput } from './calls.ts';
 import { parsePlace } from './calls.ts';
 import { WaysideError } from './errors.ts';
 import type { Limits } from './limits.ts';
@@ -24,8 +24,14 @@ export function stationConfig(input: StationInput, limits: Limits, strongest: St
     durability: input.durability ?? strongest,
     dedupWindowMs: whole('dedupWindowMs', input.dedupWindowMs ?? limits.dedupWindowMsDefault, 0, limits.dedupWindowMsMax),
     maxMessageBytes: whole('maxMessageBytes', input.maxMessageBytes ?? limits.messageBytesMax, 1, limits.messageBytesMax),
-    deadLetter: { maxAgeMs: optional('deadLetter.maxAgeMs', input.deadLetter?.maxAgeMs, 1) },
+    deadLetter: {
+      maxAgeMs: optional('deadLetter.maxAgeMs', input.deadLetter?.maxAgeMs, 1),
+      expired: input.deadLetter?.expired === true ? true : undefined,
+      station: stationName(input.deadLetter?.station),
+    },
   };
+  for (const field of ['expired', 'station'] as const)
+    if (config.deadLetter[field] !== undefined) throw notYet(`deadLetter.${field} is`, `deadLetter.${field}`);
   if (!['old', 'refuse'].includes(config.retention.discard))
     throw bad('retention.discard', String(config.retention.discard), '"old" or "refuse"');
   return config;
@@ -55,19 +61,18 @@ export function patchedStation(config: StationConfig, patch: StationInput, limit
   };
   if (patch.retention === null)
     merged.retention = { maxAgeMs: undefined, maxMessages: undefined, maxBytes: undefined, untilAcked: undefined, discard: 'old' };
-  if (patch.deadLetter === null) merged.deadLetter = { maxAgeMs: undefined };
+  if (patch.deadLetter === null) merged.deadLetter = { maxAgeMs: undefined, expired: undefined, station: undefined };
   return stationConfig(merged as StationInput, limits, config.durability);
 }
 
 export function groupConfig(input: GroupInput, limits: Limits): GroupConfig {
   const startAt = input.startAt ?? 'start';
-  if (parsePlace(startAt) === undefined) throw bad('startAt', String(startAt), '"start", "end", a sequence from 1, or "time:MS"');
+  if (parsePlace(startAt) === undefined) throw bad('startAt', String(startAt), '"start", "end", a sequence from 1, "time:MS", or "last:N"');
   const order = input.order ?? 'none';
-  if (order === 'key')
-    throw new WaysideError('INVALID_REQUEST', 'The order "key" is not available in this version. Use "none" or "partition".', {
-      field: 'order',
-    });
-  if (order !== 'none' && order !== 'partition') throw bad('order', String(order), '"none" or "partition"');
+  if (!['none', 'key', 'partition'].includes(order)) throw bad('order', String(order), '"none", "key" or "partition"');
+  if (order === 'key') throw notYet('The order "key" is', 'order');
+  for (const field of ['maxInFlightPerConsumer', 'backoff', 'filter', 'paused'] as const)
+    if (input[field] !== undefined && input[field] !== null && input[field] !== false) throw notYet(`${field} is`, field);
   return {
     startAt: String(startAt),
     order,
@@ -77,7 +82,36 @@ export function groupConfig(input: GroupInput, limits: Limits): GroupConfig {
       input.maxInFlight === undefined || input.maxInFlight === null
         ? undefined
         : whole('maxInFlight', input.maxInFlight, 1, limits.maxInFlightMax),
+    maxInFlightPerConsumer:
+      input.maxInFlightPerConsumer === undefined || input.maxInFlightPerConsumer === null
+        ? undefined
+        : whole('maxInFlightPerConsumer', input.maxInFlightPerConsumer, 1, limits.maxInFlightMax),
+    backoff: backoffOf(input.backoff, limits),
+    filter: input.filter ?? undefined,
+    paused: input.paused === true,
   };
+}
+
+function backoffOf(input: GroupInput['backoff'], limits: Limits): Backoff | undefined {
+  if (input === undefined || input === null) return undefined;
+  const { backoffCountMax, delayMsMax } = limits;
+  if (!('minMs' in input)) {
+    whole('backoff.length', input.length, 1, backoffCountMax);
+    return input.map((delay, i) => whole(`backoff[${i}]`, delay, 1, delayMsMax));
+  }
+  const minMs = whole('backoff.minMs', input.minMs, 1, delayMsMax);
+  return {
+    minMs,
+    maxMs: whole('backoff.maxMs', input.maxMs, minMs, delayMsMax),
+    factor: whole('backoff.factor', input.factor ?? 2, 1, 100),
+    jitterPercent: whole('backoff.jitterPercent', input.jitterPercent ?? 0, 0, 100),
+  };
+}
+
+function stationName(name: string | null | undefined): string | undefined {
+  if (name === undefined || name === null) return undefined;
+  checkName('station', name);
+  return name;
 }
 
 export function patchedGroup(config: GroupConfig, patch: GroupInput, limits: Limits): GroupConfig {
@@ -92,6 +126,11 @@ export function patchedGroup(config: GroupConfig, patch: GroupInput, limits: Lim
 /** What a patch names: a setting that is there but undefined is not named. */
 function named<T extends object>(patch: T): Partial<T> {
   return Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined)) as Partial<T>;
+}
+
+/** What the next commits bring. */
+export function notYet(what: string, field?: string): WaysideError {
+  return new WaysideError('INVALID_REQUEST', `${what} not available in this version.`, field === undefined ? {} : { field });
 }
 
 export function same(a: unknown, b: unknown): boolean {

@@ -25,7 +25,22 @@ export const DEFAULT_LIMITS = {
   maxDeliveriesDefault: 10,
   maxDeliveriesMax: 1_000_000,
   maxInFlightMax: 1_000_000_000,
+  /** Longest delay of a message and of a nack, and the longest expiry. */
   delayMsMax: 365 * 24 * 60 * 60 * 1000,
+  backoffCountMax: 100,
+  /** A filter's text, in bytes, and its terms. */
+  filterBytesMax: 1_024,
+  filterTermsMax: 64,
+  /** Delayed messages of a partition, and their bytes. */
+  schedulesMax: 10_000_000,
+  /** Order `key`: messages of a group and partition that are out or wait, above which no newer ones are looked at. */
+  lookAheadMax: 10_000,
+  /** Messages that one fetch may pass over (filtered, expired) in a partition before it answers or asks others. */
+  passedMax: 10_000,
+  /** What is on its way from one partition to others; above it new redrives and steps are refused. */
+  intentsMax: 100_000,
+  /** Batches of one step. */
+  outputsMax: 100,
   dedupWindowMsDefault: 120_000,
   dedupWindowMsMax: 7 * 24 * 60 * 60 * 1000,
   /** How long a partition knows a producer that sends nothing new, and how many it knows. */

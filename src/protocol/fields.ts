@@ -25,15 +25,16 @@ export function time() {
   return whole(0).describe('Milliseconds since 1970.');
 }
 
-/** A sequence from 1, `start`, `end`, or `time:MS`. */
+/** A sequence from 1, `start`, `end`, `time:MS`, or `last:N`. */
 export function place() {
   return z
     .union(
-      [whole(1), z.string().regex(/^(?:start|end|time:(?:0|[1-9]\d{0,15})|[1-9]\d{0,15})$/)],
-      'is none of: a sequence from 1, "start", "end", "time:MS"',
+      [whole(1), z.string().regex(/^(?:start|end|time:(?:0|[1-9]\d{0,15})|last:[1-9]\d{0,15}|[1-9]\d{0,15})$/)],
+      'is none of: a sequence from 1, "start", "end", "time:MS", "last:N"',
     )
     .meta({
-      description: 'A sequence from 1, `start`, `end`, or `time:MS` (the first message at or after that time).',
+      description:
+        'A sequence from 1, `start`, `end`, `time:MS` (the first message at or after that time), or `last:N` (the last N of each partition).',
       examples: ['start', 17, 'time:1760000000000'],
     });
 }

@@ -14,6 +14,25 @@ export function groupSchemas(limits: Limits) {
     .whole(1, limits.maxDeliveriesMax)
     .describe(`After so many deliveries a message is a dead letter; ${limits.maxDeliveriesDefault} unless said.`);
   const maxInFlight = fields.whole(1, limits.maxInFlightMax).describe('Messages that are out at once, in each partition.');
+  const maxInFlightPerConsumer = fields.whole(1, limits.maxInFlightMax).describe('The same for one consumer.');
+  const delay = fields.whole(1, limits.delayMsMax);
+  const backoff = z
+    .union([
+      z.array(delay).min(1).max(limits.backoffCountMax),
+      z.strictObject({
+        minMs: delay,
+        maxMs: delay,
+        factor: fields.whole(1, 100).optional().describe('2 unless said.'),
+        jitterPercent: fields.whole(0, 100).optional().describe('0 unless said.'),
+      }),
+    ])
+    .describe('How long a message waits before it is delivered again: a list (the last one repeats), or growing by a factor.');
+  const filter = z
+    .string()
+    .min(1)
+    .max(limits.filterBytesMax)
+    .describe('An expression over key and headers: only messages that match are delivered.');
+  const paused = z.boolean().describe('Nothing is delivered while it is true.');
   const consumer = fields.name('consumer');
   const waitMs = fields.whole(0, limits.waitMsMax).describe('How long to wait for a message.');
   const receipts = z.array(z.string()).max(limits.receiptsMax);
@@ -24,12 +43,20 @@ export function groupSchemas(limits: Limits) {
     leaseMs: leaseMs.optional(),
     maxDeliveries: maxDeliveries.optional(),
     maxInFlight: maxInFlight.optional(),
+    maxInFlightPerConsumer: maxInFlightPerConsumer.optional(),
+    backoff: backoff.optional(),
+    filter: filter.optional(),
+    paused: paused.optional(),
   });
   const patch = z.strictObject({
     order: order.optional(),
     leaseMs: leaseMs.nullish(),
     maxDeliveries: maxDeliveries.nullish(),
     maxInFlight: maxInFlight.nullish(),
+    maxInFlightPerConsumer: maxInFlightPerConsumer.nullish(),
+    backoff: backoff.nullish(),
+    filter: filter.nullish(),
+    paused: paused.nullish(),
   });
   const fetch = z.strictObject({
     consumer,
@@ -62,6 +89,10 @@ export function groupSchemas(limits: Limits) {
     leaseMs,
     maxDeliveries,
     maxInFlight: maxInFlight.optional(),
+    maxInFlightPerConsumer: maxInFlightPerConsumer.optional(),
+    backoff: backoff.optional(),
+    filter: filter.optional(),
+    paused,
   });
   const member = z.object({ consumer, inFlight: fields.whole(0), lastSeenAt: fields.time() });
   const info = head.extend({
@@ -69,6 +100,9 @@ export function groupSchemas(limits: Limits) {
     inFlight: fields.whole(0),
     redelivered: fields.whole(0).describe('Of those in flight, the ones that were delivered before.'),
     dead: fields.whole(0),
+    unreadIsUpperBound: z.boolean().describe('A filter or expiry may still pass over some of `unread`.'),
+    oldestPendingAt: fields.time().nullable().describe('When the oldest message that is not settled was produced.'),
+    stalled: z.boolean().describe('Order `key`: so many messages wait for one of their key that no newer ones are looked at.'),
     members: z.array(member),
   });
   const pending = z.object({

@@ -19,6 +19,8 @@ export function stationSchemas(limits: Limits, runtime: Runtime) {
     .describe(`How long ids are remembered; ${limits.dedupWindowMsDefault} unless said.`);
   const maxMessageBytes = fields.whole(1, limits.messageBytesMax).describe('Payload bytes of one message.');
   const maxAgeMs = fields.whole(1).describe('Milliseconds since a message got its sequence.');
+  const expired = z.boolean().describe('A message that expires before a group has settled it becomes its dead letter.');
+  const copyTo = fields.name('station').describe('A station that gets a copy of each dead letter.');
   const retention = {
     maxAgeMs,
     maxMessages: fields.whole(1).describe('In each partition.'),
@@ -43,7 +45,7 @@ export function stationSchemas(limits: Limits, runtime: Runtime) {
     durability: durability.optional(),
     dedupWindowMs: dedupWindowMs.optional(),
     maxMessageBytes: maxMessageBytes.optional(),
-    deadLetter: z.strictObject({ maxAgeMs: maxAgeMs.optional() }).optional(),
+    deadLetter: z.strictObject({ maxAgeMs: maxAgeMs.optional(), expired: expired.optional(), station: copyTo.optional() }).optional(),
   });
 
   const patch = z.strictObject({
@@ -60,7 +62,7 @@ export function stationSchemas(limits: Limits, runtime: Runtime) {
     durability: durability.optional(),
     dedupWindowMs: dedupWindowMs.nullish(),
     maxMessageBytes: maxMessageBytes.nullish(),
-    deadLetter: z.strictObject({ maxAgeMs: maxAgeMs.nullish() }).nullish(),
+    deadLetter: z.strictObject({ maxAgeMs: maxAgeMs.nullish(), expired: expired.nullish(), station: copyTo.nullish() }).nullish(),
   });
 
   const purge = z.strictObject({
@@ -83,7 +85,7 @@ export function stationSchemas(limits: Limits, runtime: Runtime) {
     durability: z.string(),
     dedupWindowMs,
     maxMessageBytes,
-    deadLetter: z.object({ maxAgeMs: maxAgeMs.optional() }),
+    deadLetter: z.object({ maxAgeMs: maxAgeMs.optional(), expired: expired.optional(), station: copyTo.optional() }),
   });
   const counts = z.object({
     partition: fields.whole(0),
@@ -96,6 +98,8 @@ export function stationSchemas(limits: Limits, runtime: Runtime) {
     messages: fields.whole(0),
     bytes: fields.whole(0),
     counts: z.array(counts),
+    scheduled: fields.whole(0).describe('Delayed messages that are not due yet.'),
+    outbox: fields.whole(0).describe('Messages on their way to other stations.'),
     slots: z.array(z.tuple([z.int(), z.int(), z.int()])).describe('Key slots (XXH32 mod 4096): `[first, last, partition]`.'),
   });
   const purged = z.object({ purged: fields.whole(0) });

@@ -75,8 +75,8 @@ test('a redriven message is delivered again as if never before; asking twice doe
   const { broker } = bench;
   await kill(bench, ['a', 'b', 'c']);
   const ids = (await broker.deadLetters(NS, 's', {})).items.map(({ id }) => id);
-  expect(await broker.redrive(NS, 's', { ids: [ids[1]!, ids[1]!, 'nonsense', '0-9-9'] })).toEqual({ redriven: 1 });
-  expect(await broker.redrive(NS, 's', { ids: [ids[1]!] })).toEqual({ redriven: 0 });
+  expect(await broker.redrive(NS, 's', { ids: [ids[1]!, ids[1]!, 'nonsense', '0-9-9'] })).toMatchObject({ redriven: 1 });
+  expect(await broker.redrive(NS, 's', { ids: [ids[1]!] })).toMatchObject({ redriven: 0 });
   const { blocks } = await broker.fetch(NS, 's', 'g', { consumer: 'd' });
   expect(texts(blocks)).toEqual(['0.2 b']);
   expect(blocks[0]!.deliveries).toBe(1);
@@ -147,7 +147,7 @@ test('redriving a letter takes a message from nobody who was given it since', as
   await kill(bench, ['a']);
   await broker.seek(NS, 's', 'g', 'start');
   const { blocks } = await broker.fetch(NS, 's', 'g', { consumer: 'c' });
-  expect(await broker.redrive(NS, 's', { all: true })).toEqual({ redriven: 1 });
+  expect(await broker.redrive(NS, 's', { all: true })).toMatchObject({ redriven: 1 });
   expect((await broker.fetch(NS, 's', 'g', { consumer: 'd' })).blocks).toEqual([]);
   expect(await broker.settle(NS, 's', 'g', 'ack', { receipts: receipts(blocks) })).toEqual([]);
   expect(await broker.group(NS, 's', 'g')).toMatchObject({ unread: 0, inFlight: 0, dead: 0 });
@@ -170,7 +170,17 @@ test('a page of letters is bounded in bytes', async () => {
 test('a pin goes when the last that needs it does, however the message died and came back', () => {
   const state = new PartitionState(0, 1, DEFAULT_LIMITS);
   const machine = new PartitionMachine(state);
-  const config = { startAt: 'start', order: 'none', leaseMs: 1000, maxDeliveries: 5, maxInFlight: undefined } as const;
+  const config = {
+    startAt: 'start',
+    order: 'none',
+    leaseMs: 1000,
+    maxDeliveries: 5,
+    maxInFlight: undefined,
+    maxInFlightPerConsumer: undefined,
+    backoff: undefined,
+    filter: undefined,
+    paused: false,
+  } as const;
   let index = 0;
   const apply = ({ kind, value }: Draft) =>
     machine.apply({ kind, value, index: ++index, epoch: 1, time: index, first: 0, count: 0, body: undefined, live: true });

@@ -24,7 +24,17 @@ const config = {
   maxMessageBytes: 1_048_576,
   deadLetter: { maxAgeMs: undefined },
 };
-const group = { startAt: 'time:1700000000000', order: 'partition', leaseMs: 30_000, maxDeliveries: 5, maxInFlight: undefined };
+const group = {
+  startAt: 'time:1700000000000',
+  order: 'partition',
+  leaseMs: 30_000,
+  maxDeliveries: 5,
+  maxInFlight: undefined,
+  maxInFlightPerConsumer: undefined,
+  backoff: undefined,
+  filter: undefined,
+  paused: false,
+};
 const ranges = [
   { from: 1, count: 3 },
   { from: 2 ** 40, count: 1 },

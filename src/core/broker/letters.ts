@@ -1,7 +1,7 @@
 /** Dead letters of a station, over all its partitions. */
-import type { DeadLetter, DeadLetterFilter, Page, RedriveInput } from '../calls.ts';
+import type { DeadLetter, DeadLetterFilter, Page, RedriveInput, RedriveResult } from '../calls.ts';
 import type { Station } from '../catalog/state.ts';
-import { whole } from '../config.ts';
+import { notYet, whole } from '../config.ts';
 import { WaysideError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { LetterName } from '../partition/dead.ts';
@@ -67,7 +67,9 @@ export class Letters {
   }
 
   /** Letters that are gone (redriven before, say) are passed over, so that asking twice does nothing twice. */
-  async redrive(station: Station, { ids, all, to = 'group' }: RedriveInput): Promise<{ redriven: number }> {
+  async redrive(station: Station, { ids, all, match, to = 'group', ratePerSecond, maxRedrives }: RedriveInput): Promise<RedriveResult> {
+    if (match !== undefined || ratePerSecond !== undefined || maxRedrives !== undefined)
+      throw notYet('match, ratePerSecond and maxRedrives are');
     if ((ids === undefined) === (all !== true))
       throw new WaysideError('INVALID_REQUEST', 'Name the dead letters with ids, or all of them with all: true.', { field: 'ids' });
     if (to !== 'group')
@@ -85,7 +87,7 @@ export class Letters {
         return letters.length;
       }),
     );
-    return { redriven: counts.reduce((sum, count) => sum + count, 0) };
+    return { redriven: counts.reduce((sum, count) => sum + count, 0), kept: 0, left: 0 };
   }
 
   async #find(station: Station, id: string): Promise<Found> {

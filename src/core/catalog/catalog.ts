@@ -210,13 +210,16 @@ function checkVersion(wanted: number | undefined, current: number): void {
   throw new WaysideError('VERSION_MISMATCH', `The current version is ${current}, not ${wanted}. Read it again, then decide anew.`);
 }
 
-function packPlace(place: Place): { kind: 'sequence' | 'start' | 'end' | 'time'; value: number } {
+type PlaceKind = 'sequence' | 'start' | 'end' | 'time' | 'last';
+
+function packPlace(place: Place): { kind: PlaceKind; value: number } {
   if (typeof place === 'number') return { kind: 'sequence', value: place };
   if (typeof place === 'string') return { kind: place, value: 0 };
-  return { kind: 'time', value: place.time };
+  return 'time' in place ? { kind: 'time', value: place.time } : { kind: 'last', value: place.last };
 }
 
-export function unpackPlace({ kind, value }: { kind: 'sequence' | 'start' | 'end' | 'time'; value: number }): Place {
+export function unpackPlace({ kind, value }: { kind: PlaceKind; value: number }): Place {
   if (kind === 'sequence') return value;
-  return kind === 'time' ? { time: value } : kind;
+  if (kind === 'time') return { time: value };
+  return kind === 'last' ? { last: value } : kind;
 }

@@ -2,7 +2,7 @@
 
 import { commanded } from '../entry/catalog.ts';
 import type { Of } from '../entry/codec.ts';
-import { decode, encode, list, number, oneOf, optional, struct, text } from '../entry/codec.ts';
+import { decodeLayout, encode, list, number, oneOf, optional, struct, text } from '../entry/codec.ts';
 import { groupConfig } from '../entry/group.ts';
 import { stationConfig } from '../entry/station.ts';
 import type { CatalogGroup, CatalogState, Command, Station } from './state.ts';
@@ -38,9 +38,11 @@ const layout = struct({
   commands: list(commandLayout),
 });
 
+const LAYOUT = 2;
+
 export function saveCatalog(state: CatalogState): Uint8Array {
   return encode(layout, {
-    layout: 1,
+    layout: LAYOUT,
     nextId: state.nextId,
     namespaces: [...state.namespaces].map(([name, id]) => ({ id, name })),
     stations: [...state.byId.values()].map(saveStation),
@@ -55,7 +57,7 @@ export function saveCatalog(state: CatalogState): Uint8Array {
 }
 
 export function loadCatalog(state: CatalogState, body: Uint8Array): void {
-  const saved = decode(layout, body);
+  const saved = decodeLayout(layout, body, LAYOUT);
   state.nextId = saved.nextId;
   for (const { id, name } of saved.namespaces) state.namespaces.set(name, id);
   for (const station of saved.stations) addStation(state, loadStation(station));

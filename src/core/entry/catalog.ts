@@ -32,7 +32,7 @@ export type CatalogGroupChanged = Of<typeof catalogGroupChanged>;
 export const catalogGroupRemoved = struct({ station: number, id: number });
 export type CatalogGroupRemoved = Of<typeof catalogGroupRemoved>;
 
-const place = struct({ kind: oneOf('sequence', 'start', 'end', 'time'), value: number });
+const place = struct({ kind: oneOf('sequence', 'start', 'end', 'time', 'last'), value: number });
 
 /** Asked of the partitions (all, or one), not kept in the catalog itself. */
 export const commanded = struct({

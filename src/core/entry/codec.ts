@@ -168,6 +168,20 @@ export function decode<T>(codec: Codec<T>, encoded: Uint8Array): T {
   return value;
 }
 
+/**
+ * Decodes a section: its first field is the version of its layout.
+ *
+ * @throws UNAVAILABLE it is of another version · CORRUPTION
+ */
+export function decodeLayout<T extends { layout: number }>(codec: Codec<T>, encoded: Uint8Array, version: number): T {
+  const found = new Reader(encoded).number();
+  if (found === version) return decode(codec, encoded);
+  throw new WaysideError(
+    'UNAVAILABLE',
+    `The data holds a section in layout ${found}, and this version of the broker knows ${version}. Use the version that wrote it.`,
+  );
+}
+
 function damaged(): WaysideError {
   return new WaysideError('CORRUPTION', 'A stored entry does not fit its layout.');
 }

@@ -1,6 +1,27 @@
 /** Groups of a partition: made, changed, removed, moved; and what happens to the messages that they are given. */
-import type { Of } from './codec.ts';
-import { list, number, oneOf, optional, struct, text } from './codec.ts';
+import type { Backoff } from '../calls.ts';
+import type { Codec, Of } from './codec.ts';
+import { flag, list, number, oneOf, optional, struct, text } from './codec.ts';
+
+const backoff = struct({
+  /** Empty where it is exponential. */
+  delaysMs: list(number),
+  minMs: number,
+  maxMs: number,
+  factor: number,
+  jitterPercent: number,
+});
+
+const backoffCodec: Codec<Backoff> = {
+  write(writer, value) {
+    const rule = 'minMs' in value ? value : { minMs: 0, maxMs: 0, factor: 0, jitterPercent: 0 };
+    backoff.write(writer, { ...rule, delaysMs: 'minMs' in value ? [] : value });
+  },
+  read(reader) {
+    const { delaysMs, ...rule } = backoff.read(reader);
+    return delaysMs.length > 0 ? delaysMs : rule;
+  },
+};
 
 export const groupConfig = struct({
   startAt: text,
@@ -8,6 +29,10 @@ export const groupConfig = struct({
   leaseMs: number,
   maxDeliveries: number,
   maxInFlight: optional(number),
+  maxInFlightPerConsumer: optional(number),
+  backoff: optional(backoffCodec),
+  filter: optional(text),
+  paused: flag,
 });
 
 /** `at`: the sequence that is delivered first, settled from `startAt` in the step that made the group. */
@@ -48,7 +73,7 @@ export const extended = struct({ group: number, expires: number, ranges: list(ra
 export type Extended = Of<typeof extended>;
 
 /** Dead for this group. A letter is named by partition, sequence and the index of this entry. */
-export const died = struct({ group: number, reason: oneOf('rejected', 'max-deliveries'), error: text, ranges: list(range) });
+export const died = struct({ group: number, reason: oneOf('rejected', 'max-deliveries', 'expired'), error: text, ranges: list(range) });
 export type Died = Of<typeof died>;
 
 const letter = struct({ sequence: number, died: number });

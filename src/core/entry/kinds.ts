@@ -23,8 +23,8 @@ export interface Kind<T> {
 
 const kinds: (Kind<unknown> | undefined)[] = [];
 
-function kind<T>(id: number, name: string, codec: Codec<T>, data = false): Kind<T> {
-  const made = { id, name, version: 1, data, codec };
+function kind<T>(id: number, name: string, codec: Codec<T>, data = false, version = 1): Kind<T> {
+  const made = { id, name, version, data, codec };
   if (kinds[id]) throw new TypeError(`Entry kind ${id} is used twice.`);
   kinds[id] = made as Kind<unknown>;
   return made;
@@ -43,10 +43,10 @@ const batch: Codec<never> = {
 export const KIND = {
   produced: kind(1, 'produced', batch, true),
   carried: kind(2, 'carried', batch, true),
-  configured: kind(3, 'configured', station.configured),
+  configured: kind(3, 'configured', station.configured, false, 2),
   trimmed: kind(4, 'trimmed', station.trimmed),
-  groupMade: kind(5, 'groupMade', group.groupMade),
-  groupChanged: kind(6, 'groupChanged', group.groupChanged),
+  groupMade: kind(5, 'groupMade', group.groupMade, false, 2),
+  groupChanged: kind(6, 'groupChanged', group.groupChanged, false, 2),
   groupRemoved: kind(7, 'groupRemoved', group.groupRemoved),
   sought: kind(8, 'sought', group.sought),
   leased: kind(9, 'leased', group.leased),
@@ -66,12 +66,12 @@ export const KIND = {
 
   founded: kind(64, 'founded', catalog.founded),
   namespaceMade: kind(65, 'namespaceMade', catalog.namespaceMade),
-  stationMade: kind(66, 'stationMade', catalog.stationMade),
-  stationChanged: kind(67, 'stationChanged', catalog.stationChanged),
+  stationMade: kind(66, 'stationMade', catalog.stationMade, false, 2),
+  stationChanged: kind(67, 'stationChanged', catalog.stationChanged, false, 2),
   stationRemoved: kind(68, 'stationRemoved', catalog.stationRemoved),
   stationReborn: kind(69, 'stationReborn', catalog.stationReborn),
-  catalogGroupMade: kind(70, 'catalogGroupMade', catalog.catalogGroupMade),
-  catalogGroupChanged: kind(71, 'catalogGroupChanged', catalog.catalogGroupChanged),
+  catalogGroupMade: kind(70, 'catalogGroupMade', catalog.catalogGroupMade, false, 2),
+  catalogGroupChanged: kind(71, 'catalogGroupChanged', catalog.catalogGroupChanged, false, 2),
   catalogGroupRemoved: kind(72, 'catalogGroupRemoved', catalog.catalogGroupRemoved),
   commanded: kind(73, 'commanded', catalog.commanded),
   visited: kind(74, 'visited', catalog.visited),

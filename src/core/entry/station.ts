@@ -1,6 +1,6 @@
 /** What a partition keeps of its station, and how the catalog's commands arrive in it. */
 import type { Of } from './codec.ts';
-import { flag, number, oneOf, optional, struct } from './codec.ts';
+import { flag, number, oneOf, optional, struct, text } from './codec.ts';
 
 export const stationConfig = struct({
   partitions: number,
@@ -14,7 +14,7 @@ export const stationConfig = struct({
   durability: oneOf('memory', 'buffered', 'local', 'synced', 'replicated'),
   dedupWindowMs: number,
   maxMessageBytes: number,
-  deadLetter: struct({ maxAgeMs: optional(number) }),
+  deadLetter: struct({ maxAgeMs: optional(number), expired: optional(flag), station: optional(text) }),
 });
 
 /**

@@ -64,6 +64,7 @@ export function seek(log: ActorLog, state: PartitionState, command: number, grou
 export function resolvePlace(log: ActorLog, state: PartitionState, place: Place): Soon<number> {
   if (place === 'start') return state.first;
   if (place === 'end') return state.next;
+  if (typeof place === 'object' && 'last' in place) return Math.max(state.first, state.next - place.last);
   if (typeof place === 'number') return Math.min(Math.max(place, state.first), state.next);
   if (state.first === state.next || place.time <= state.oldest) return state.first;
   return soon(log.volume.find(log.key, 'time', place.time), (index) =>

@@ -60,6 +60,7 @@ export function describe(state: PartitionState, stored: Stored, letter: Letter):
     group,
     consumer,
     deliveries,
+    redrives: 0,
     diedAt,
     history,
     message: block,

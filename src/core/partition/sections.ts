@@ -3,7 +3,7 @@
  *
  * Holds: loading what was taken gives the same state; only what has changed is taken again, and the core always.
  */
-import { decode, encode, flag, list, number, oneOf, optional, struct, text } from '../entry/codec.ts';
+import { decodeLayout, encode, flag, list, number, oneOf, optional, struct, text } from '../entry/codec.ts';
 import { groupConfig } from '../entry/group.ts';
 import { stationConfig } from '../entry/station.ts';
 import type { Run } from './runs.ts';
@@ -58,7 +58,7 @@ const lettersLayout = struct({
       sequence: number,
       died: number,
       group: number,
-      reason: oneOf('rejected', 'max-deliveries'),
+      reason: oneOf('rejected', 'max-deliveries', 'expired'),
       error: text,
       consumer: text,
       deliveries: number,
@@ -70,7 +70,7 @@ const lettersLayout = struct({
 });
 
 /** Version of all three layouts; another one refuses to open. */
-const LAYOUT = 1;
+const LAYOUT = 2;
 const STATES = ['acked', 'leased', 'returned'] as const;
 
 export function* takeSections(state: PartitionState): Iterable<readonly [string, Uint8Array | null]> {
@@ -111,7 +111,7 @@ export function encodeLetters(state: PartitionState): Uint8Array {
 }
 
 export function loadSection(state: PartitionState, name: string, body: Uint8Array): void {
-  if (name === 'core') Object.assign(state, withoutLayout(decode(coreLayout, body)));
+  if (name === 'core') Object.assign(state, withoutLayout(decodeLayout(coreLayout, body, LAYOUT)));
   else if (name === 'letters') loadLetters(state, body);
   else if (name.startsWith('group:')) loadGroup(state, body);
   else if (name.startsWith('ids:')) state.dedup.load(body);
@@ -124,7 +124,7 @@ function withoutLayout<T extends { layout: number }>({ layout: _, ...rest }: T):
 }
 
 function loadGroup(state: PartitionState, body: Uint8Array): void {
-  const saved = decode(groupLayout, body);
+  const saved = decodeLayout(groupLayout, body, LAYOUT);
   const group = newGroup(saved.id, saved.name, saved.config, saved.runs[0]?.from ?? saved.next);
   for (const { count, state: word, ...run } of saved.runs)
     group.runs.push({ ...run, end: run.from + count, state: STATES.indexOf(word) as Run['state'] });
@@ -136,7 +136,7 @@ function loadGroup(state: PartitionState, body: Uint8Array): void {
 }
 
 function loadLetters(state: PartitionState, body: Uint8Array): void {
-  const saved = decode(lettersLayout, body);
+  const saved = decodeLayout(lettersLayout, body, LAYOUT);
   for (const letter of saved.letters) state.letters.set(`${letter.sequence}.${letter.died}`, letter);
   for (const { sequence, holders, carried } of saved.pins) state.pins.set(sequence, { holders, carried });
 }

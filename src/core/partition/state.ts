@@ -5,7 +5,7 @@
  * end at or below `next`; a pin has a holder for each dead letter and each redriven message of its sequence.
  * It is made by entries alone (machine.ts), so two partitions with the same entries have the same state.
  */
-import type { GroupConfig, StationConfig } from '../calls.ts';
+import type { DeadReason, GroupConfig, StationConfig } from '../calls.ts';
 import { Dedup } from './dedup.ts';
 import type { ProducerLimits } from './producers.ts';
 import { Producers } from './producers.ts';
@@ -29,7 +29,7 @@ export interface Letter {
   /** Index of the entry in which it died; with `sequence` it names the letter. */
   readonly died: number;
   readonly group: number;
-  readonly reason: 'rejected' | 'max-deliveries';
+  readonly reason: DeadReason;
   readonly error: string;
   readonly consumer: string;
   readonly deliveries: number;

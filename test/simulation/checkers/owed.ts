@@ -37,6 +37,7 @@ export function isWithin(gp: GroupPartition, sequence: number): Owed {
   const wasThere = sequence <= (base.lasts[log.partition] ?? 0);
   if (base.place === 'end') return wasThere ? 'no' : 'maybe';
   if (typeof base.place === 'number') return sequence >= base.place ? 'yes' : wasThere ? 'no' : 'maybe';
+  if ('last' in base.place) return 'maybe';
   return byTime(stored, base.place.time, wasThere);
 }
 
