@@ -8,7 +8,7 @@ import { nodeClock, nodeRandom, nodeTimers } from '../src/adapters/node/timers.t
 import { BatchBuilder } from '../src/core/batch/build.ts';
 import type { Broker } from '../src/core/broker.ts';
 import { openBroker } from '../src/core/broker.ts';
-import type { Journal } from '../src/core/ports.ts';
+import type { Files, Journal } from '../src/core/ports.ts';
 import { LogVolume } from '../src/core/volume/log.ts';
 
 /** Where the folders are made: a real disk, not a file system in memory. */
@@ -24,9 +24,10 @@ export function folder(): { path: string; remove(): void } {
 
 const quiet: Journal = { info: () => undefined, warn: console.warn, error: console.error };
 
-export async function brokerOn(path: string): Promise<{ broker: Broker; volume: LogVolume }> {
+/** @param through what the broker's calls of files go through */
+export async function brokerOn(path: string, through = (files: Files): Files => files): Promise<{ broker: Broker; volume: LogVolume }> {
   const [clock, timers, random] = [nodeClock, nodeTimers(), nodeRandom()];
-  const volume = new LogVolume({ files: nodeFiles(path), clock, timers, random, journal: quiet });
+  const volume = new LogVolume({ files: through(nodeFiles(path)), clock, timers, random, journal: quiet });
   const broker = await openBroker({ volume, memory: new MemoryVolume(timers), clock, timers, random, journal: quiet });
   return { broker, volume };
 }
