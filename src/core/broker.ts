@@ -50,6 +50,7 @@ import { WaysideError } from './errors.ts';
 import type { Limits } from './limits.ts';
 import { makeLimits } from './limits.ts';
 import type { Holder } from './partition/counts.ts';
+import { isBalanced } from './partition/counts.ts';
 import { LEASED } from './partition/runs.ts';
 import type { Clock, Journal, Random, Soon, Timers, Volume } from './ports.ts';
 import { formatLease, formatReceipt } from './receipt.ts';
@@ -252,19 +253,24 @@ class OpenBroker implements Broker {
     };
     for (const [consumer, lastSeenAt] of this.#life.members.of(group.id)) add(consumer, { inFlight: 0, lastSeenAt });
     const partitions = await this.#parts.partitions.all(station);
+    let [unreadIsUpperBound, stalled] = [false, false];
+    const oldest = Promise.all(partitions.map((partition) => partition.oldestPending(partition.group(group.id))));
     for (const partition of partitions) {
-      const { holders, ...counts } = partition.groupCounts(partition.group(group.id));
+      const { holders, isUpperBound, isStalled, ...counts } = partition.groupCounts(partition.group(group.id));
+      unreadIsUpperBound ||= isUpperBound;
+      stalled ||= isStalled;
       for (const name of ['unread', 'inFlight', 'redelivered', 'dead'] as const) totals[name] += counts[name];
       for (const [consumer, holder] of holders) add(consumer, holder);
     }
     await Promise.all(partitions.map((partition) => partition.durable()));
+    const times = (await oldest).filter((time) => time !== undefined);
     const sorted = [...members].sort(([a], [b]) => (a < b ? -1 : 1));
     return {
       ...describeGroupHead(group),
       ...totals,
-      unreadIsUpperBound: false,
-      oldestPendingAt: null,
-      stalled: false,
+      unreadIsUpperBound,
+      oldestPendingAt: times.length === 0 ? null : Math.min(...times),
+      stalled,
       members: sorted.map(([consumer, holder]) => ({ consumer, ...holder })),
     };
   }
@@ -324,6 +330,14 @@ class OpenBroker implements Broker {
     await this.#run(await this.#decided((catalog) => catalog.seek(station, group, partition, to)));
   }
 
+  async audit(ns: string, stationName: string, name: string): Promise<AuditResult> {
+    const { station, group } = await this.#group(ns, stationName, name);
+    const partitions = await this.#parts.partitions.all(station);
+    const audits = partitions.map((partition) => ({ partition: partition.state.partition, ...partition.audit(partition.group(group.id)) }));
+    await Promise.all(partitions.map((partition) => partition.durable()));
+    return sumOf(audits);
+  }
+
   async fetch(ns: string, stationName: string, name: string, input: FetchInput): Promise<FetchResult> {
     const station = await this.#station(ns, stationName);
     checkName('group', name);
@@ -374,10 +388,6 @@ class OpenBroker implements Broker {
     throw notYet('Delayed messages are');
   }
 
-  async audit(_ns: string, _name: string, _group: string): Promise<AuditResult> {
-    throw notYet('Audits are');
-  }
-
   async step(_ns: string, _name: string, _group: string, _input: StepInput): Promise<StepResult> {
     throw notYet('Steps are');
   }
@@ -395,6 +405,12 @@ class OpenBroker implements Broker {
     const sorted = all.filter(({ name }) => after === undefined || name > after).sort((a, b) => (a.name < b.name ? -1 : 1));
     return { items: sorted.slice(0, limit), next: sorted.length > limit ? sorted[limit - 1]!.name : null };
   }
+}
+
+function sumOf(partitions: AuditResult['partitions']): AuditResult {
+  const sum = { produced: 0, acknowledged: 0, pending: 0, inFlight: 0, dead: 0, expired: 0, trimmed: 0, filtered: 0, skipped: 0, again: 0 };
+  for (const each of partitions) for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += each[name];
+  return { ...sum, balanced: partitions.every(({ partition: _, ...audit }) => isBalanced(audit)), partitions };
 }
 
 function describeHead({ name, version, createdAt, config }: Station): StationHead {

@@ -7,6 +7,7 @@
 import type { Backoff, GroupConfig, GroupInput, StationConfig, StationInput } from './calls.ts';
 import { parsePlace } from './calls.ts';
 import { WaysideError } from './errors.ts';
+import { parseFilter } from './filter/parse.ts';
 import type { Limits } from './limits.ts';
 import { isName } from './limits.ts';
 
@@ -30,7 +31,7 @@ export function stationConfig(input: StationInput, limits: Limits, strongest: St
       station: stationName(input.deadLetter?.station),
     },
   };
-  for (const field of ['expired', 'station'] as const)
+  for (const field of ['station'] as const)
     if (config.deadLetter[field] !== undefined) throw notYet(`deadLetter.${field} is`, `deadLetter.${field}`);
   if (!['old', 'refuse'].includes(config.retention.discard))
     throw bad('retention.discard', String(config.retention.discard), '"old" or "refuse"');
@@ -70,9 +71,6 @@ export function groupConfig(input: GroupInput, limits: Limits): GroupConfig {
   if (parsePlace(startAt) === undefined) throw bad('startAt', String(startAt), '"start", "end", a sequence from 1, "time:MS", or "last:N"');
   const order = input.order ?? 'none';
   if (!['none', 'key', 'partition'].includes(order)) throw bad('order', String(order), '"none", "key" or "partition"');
-  if (order === 'key') throw notYet('The order "key" is', 'order');
-  for (const field of ['maxInFlightPerConsumer', 'backoff', 'filter', 'paused'] as const)
-    if (input[field] !== undefined && input[field] !== null && input[field] !== false) throw notYet(`${field} is`, field);
   return {
     startAt: String(startAt),
     order,
@@ -87,9 +85,15 @@ export function groupConfig(input: GroupInput, limits: Limits): GroupConfig {
         ? undefined
         : whole('maxInFlightPerConsumer', input.maxInFlightPerConsumer, 1, limits.maxInFlightMax),
     backoff: backoffOf(input.backoff, limits),
-    filter: input.filter ?? undefined,
+    filter: filterOf(input.filter, limits),
     paused: input.paused === true,
   };
+}
+
+function filterOf(filter: string | null | undefined, limits: Limits): string | undefined {
+  if (filter === undefined || filter === null) return undefined;
+  parseFilter(filter, limits);
+  return filter;
 }
 
 function backoffOf(input: GroupInput['backoff'], limits: Limits): Backoff | undefined {

@@ -64,13 +64,21 @@ export const deadLetters: Check[] = [
       await g.settle('reject', await g.take(3));
       const letters = await s.letters();
       const chosen = letters.find(({ message }) => message.text === 'm2');
-      equal(status(await t.post(`${s.path}/dead-letters/redrive`, { json: { ids: [chosen.id] } }), 200).json, { redriven: 1 }, 'how many');
+      equal(
+        status(await t.post(`${s.path}/dead-letters/redrive`, { json: { ids: [chosen.id] } }), 200).json,
+        { redriven: 1, kept: 0, left: 0 },
+        'how many',
+      );
       const again = await g.takeOne();
       equal(again.text, 'm2', 'the message');
       await g.ack(again);
       await g.isDry('nothing more');
       equal((await s.letters()).map(({ message }) => message.text).sort(), ['m1', 'm3'], 'letters');
-      equal(status(await t.post(`${s.path}/dead-letters/redrive`, { json: { all: true } }), 200).json, { redriven: 2 }, 'the rest');
+      equal(
+        status(await t.post(`${s.path}/dead-letters/redrive`, { json: { all: true } }), 200).json,
+        { redriven: 2, kept: 0, left: 0 },
+        'the rest',
+      );
       equal(texts(await g.take(2)).sort(), ['m1', 'm3'], 'the rest, delivered');
       equal(await s.letters(), [], 'letters');
     },

@@ -49,6 +49,7 @@ const SAMPLES: Partial<Record<keyof typeof KIND, unknown>> = {
   groupChanged: { command: 12, group: 5, config: group },
   groupRemoved: { command: 13, group: 5 },
   sought: { command: 14, group: 5, at: 4 },
+  passed: { group: 5, why: 'filtered', ranges },
   leased: {
     group: 5,
     consumer: 'c1',

@@ -116,7 +116,12 @@ test('a group that was removed and made again starts anew', async () => {
 test('bad groups are refused', async () => {
   const { broker } = await openBench();
   const bad = [
-    { order: 'key' as const },
+    { filter: 'key = "a"' },
+    { filter: Array.from({ length: 10_000 }, (_, i) => `key == "${i}"`).join(' || ') },
+    { backoff: [] },
+    { backoff: [0] },
+    { backoff: { minMs: 10, maxMs: 5 } },
+    { maxInFlightPerConsumer: 0 },
     { order: 'x' as 'none' },
     { leaseMs: 1 },
     { maxDeliveries: 0 },

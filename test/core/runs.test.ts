@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Run } from '../../src/core/partition/runs.ts';
-import { ACKED, ackedRun, LEASED, RETURNED, Runs } from '../../src/core/partition/runs.ts';
+import { ACKED, LEASED, RETURNED, Runs, settledRun } from '../../src/core/partition/runs.ts';
 
 type Row = Omit<Run, 'from' | 'end' | 'since' | 'rests'>;
 
@@ -84,11 +84,24 @@ function check(runs: Runs, table: ReadonlyMap<number, Row>, next: number): void 
 
 test('equal neighbours are one run', () => {
   const runs = new Runs(1);
-  const leased = { state: LEASED, epoch: 1, index: 1, deliveries: 1, at: 50, since: 1, consumer: 'a', pinned: false, rests: 1 } as const;
+  const leased = {
+    state: LEASED,
+    epoch: 1,
+    index: 1,
+    deliveries: 1,
+    at: 50,
+    since: 1,
+    consumer: 'a',
+    pinned: false,
+    rests: 1,
+    why: 'acknowledged',
+  } as const;
   for (let sequence = 1; sequence <= 1000; sequence++) runs.push({ from: sequence, end: sequence + 1, ...leased });
   expect(runs.list.length).toBe(1);
-  for (let sequence = 2; sequence <= 1000; sequence += 2) runs.change(sequence, sequence + 1, ({ from, end }) => ackedRun(from, end));
+  for (let sequence = 2; sequence <= 1000; sequence += 2)
+    runs.change(sequence, sequence + 1, ({ from, end }) => settledRun(from, end, 'acknowledged'));
   expect(runs.list.length).toBe(1000);
-  for (let sequence = 1; sequence <= 1000; sequence += 2) runs.change(sequence, sequence + 1, ({ from, end }) => ackedRun(from, end));
+  for (let sequence = 1; sequence <= 1000; sequence += 2)
+    runs.change(sequence, sequence + 1, ({ from, end }) => settledRun(from, end, 'acknowledged'));
   expect([runs.list.length, runs.floor]).toEqual([0, 1001]);
 });

@@ -83,9 +83,7 @@ describe('refusals', () => {
     const { send, station } = await openGateway();
     const path = await station();
     const said = async (answer: Promise<Response>) => (await problem(answer, 400, 'INVALID_REQUEST')).detail;
-    expect(await said(send('PUT', `${path}/groups/g`, { backoff: [5] }))).toContain('not available in this version');
     expect(await said(send('POST', `${path}/messages`, 'x', { 'message-delay-ms': '5' }))).toContain('not available in this version');
-    expect(await said(send('POST', `${path}/messages`, 'x', { 'message-expires-ms': '5' }))).toContain('not available in this version');
     expect((await send('POST', `${path}/messages`, 'x', { 'message-delay-ms': '0' })).status).toBe(201);
   });
 });

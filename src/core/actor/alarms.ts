@@ -3,6 +3,7 @@
  *
  * Holds: the host's timer is set for the earliest of all; what was put off or taken back is passed over when it comes up.
  */
+import { Heap } from '../heap.ts';
 import type { Timers } from '../ports.ts';
 import type { Time } from './time.ts';
 
@@ -24,8 +25,8 @@ export class Alarms {
   readonly #ring: (key: string) => void;
   /** What each key waits for now. */
   readonly #wanted = new Map<string, number>();
-  /** A binary heap by time, with items that are no longer wanted in it. */
-  readonly #heap: Item[] = [];
+  /** By time, with items that are no longer wanted in it. */
+  readonly #heap = new Heap<Item>((a, b) => a.at < b.at);
   #armed = Infinity;
   #stopped = false;
   #disarm: () => void = () => undefined;
@@ -44,26 +45,26 @@ export class Alarms {
     }
     if (this.#stopped || this.#wanted.get(key) === at) return;
     this.#wanted.set(key, at);
-    this.#push({ at, key });
-    if (this.#heap.length > 2 * this.#wanted.size + KEPT_MAX) this.#tidy();
+    this.#heap.push({ at, key });
+    if (this.#heap.size > 2 * this.#wanted.size + KEPT_MAX) this.#tidy();
     this.#arm();
   }
 
   /** Items held, wanted or not. */
   get size(): number {
-    return this.#heap.length;
+    return this.#heap.size;
   }
 
   stop(): void {
     this.#stopped = true;
     this.#wanted.clear();
-    this.#heap.length = 0;
+    this.#heap.clear();
     this.#disarm();
     this.#armed = Infinity;
   }
 
   #arm(): void {
-    const at = this.#heap[0]?.at ?? Infinity;
+    const at = this.#heap.least?.at ?? Infinity;
     if (at >= this.#armed) return;
     this.#disarm();
     this.#armed = at;
@@ -77,8 +78,8 @@ export class Alarms {
   #due(): void {
     const now = this.#time.now();
     const due: string[] = [];
-    for (let item = this.#heap[0]; item !== undefined && item.at <= now; item = this.#heap[0]) {
-      this.#pop();
+    for (let item = this.#heap.least; item !== undefined && item.at <= now; item = this.#heap.least) {
+      this.#heap.pop();
       if (this.#wanted.get(item.key) !== item.at) continue;
       this.#wanted.delete(item.key);
       due.push(item.key);
@@ -90,36 +91,7 @@ export class Alarms {
 
   /** Only what is still wanted: what was put off for long would lie there until its time. */
   #tidy(): void {
-    this.#heap.length = 0;
-    for (const [key, at] of this.#wanted) this.#push({ at, key });
-  }
-
-  #push(item: Item): void {
-    const heap = this.#heap;
-    let at = heap.length;
-    heap.push(item);
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      if (heap[parent]!.at <= item.at) break;
-      heap[at] = heap[parent]!;
-      at = parent;
-    }
-    heap[at] = item;
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const item = heap.pop();
-    if (item === undefined || heap.length === 0) return;
-    let at = 0;
-    for (;;) {
-      let child = at * 2 + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && heap[child + 1]!.at < heap[child]!.at) child++;
-      if (heap[child]!.at >= item.at) break;
-      heap[at] = heap[child]!;
-      at = child;
-    }
-    heap[at] = item;
+    this.#heap.clear();
+    for (const [key, at] of this.#wanted) this.#heap.push({ at, key });
   }
 }

@@ -90,6 +90,21 @@ export class RecordCursor {
     return pairs;
   }
 
+  /** Value of the first header of that name (its UTF-8). Only the value is decoded. */
+  header(name: Uint8Array): string | undefined {
+    if (this.headersStart < 0) return undefined;
+    const { bytes, headersCount, headersEnd } = this;
+    let at = this.headersStart;
+    for (let i = 0; i < headersCount; i++) {
+      const nameStart = textStart(bytes, at, headersEnd);
+      const nameEnd = textEnd(bytes, at, headersEnd);
+      at = textEnd(bytes, nameEnd, headersEnd);
+      if (nameEnd - nameStart === name.length && name.every((byte, j) => byte === bytes[nameStart + j]))
+        return textOf(bytes, textStart(bytes, nameEnd, headersEnd), at);
+    }
+    return undefined;
+  }
+
   /** A view, not a copy: it lives as long as `bytes` and changes with them. */
   get payload(): Uint8Array {
     return this.bytes.subarray(this.payloadStart, this.payloadEnd);

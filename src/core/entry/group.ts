@@ -65,6 +65,10 @@ export type Leased = Of<typeof leased>;
 export const acked = struct({ group: number, ranges: list(range) });
 export type Acked = Of<typeof acked>;
 
+/** Gone by without being given out: for good, or (`held`) until an earlier message of their key is settled. */
+export const passed = struct({ group: number, why: oneOf('filtered', 'expired', 'held'), ranges: list(range) });
+export type Passed = Of<typeof passed>;
+
 /** Back to be delivered again, not before `due` (0: at once). `uncounted`: the delivery did not leave the broker. */
 export const returned = struct({ group: number, why: oneOf('nacked', 'expired', 'uncounted'), due: number, ranges: list(range) });
 export type Returned = Of<typeof returned>;

@@ -63,6 +63,7 @@ export const KIND = {
   intentEnded: kind(20, 'intentEnded', later.intentEnded),
   // 21 was laid out for another form of the next one, and never written.
   producerMoved: kind(22, 'producerMoved', producer.producerMoved),
+  passed: kind(23, 'passed', group.passed),
 
   founded: kind(64, 'founded', catalog.founded),
   namespaceMade: kind(65, 'namespaceMade', catalog.namespaceMade),

@@ -15,6 +15,8 @@ import { WaysideError } from '../errors.ts';
 import { isPlanted } from '../faults.ts';
 import type { LeaseId } from '../receipt.ts';
 import { compareLeases } from '../receipt.ts';
+import { backoffMs, JITTER_SLOT } from './backoff.ts';
+import { Keys } from './keys.ts';
 import type { Run } from './runs.ts';
 import { ACKED, LEASED } from './runs.ts';
 import type { Group, PartitionState } from './state.ts';
@@ -62,15 +64,32 @@ export function settle(log: ActorLog, state: PartitionState, group: Group, settl
         refuse(refused, { place, from, to: end - 1, error: verdict });
         continue;
       }
+      if (!isOut && verb === 'extend' && group.config.order === 'key') {
+        places -= retake(group, { place, from, to: end - 1, error: NO_PLACE }, places, counting, refused);
+        continue;
+      }
       const fits = isOut ? end : Math.min(end, from + places);
       if (!isOut) places -= fits - from;
       if (from < fits) counting.push({ from, count: fits - from });
       if (fits < end) refuse(refused, { place, from: fits, to: end - 1, error: NO_PLACE });
     }
   });
-  const drafts = counting.length === 0 ? [] : draftsOf(group, united(counting), settling, now);
+  const drafts = counting.length === 0 ? [] : draftsOf(state, group, united(counting), settling, now);
   const rests = drafts.length === 0 ? group.touched : log.append(drafts, now);
   return { refused, rests };
+}
+
+/** What has come back is taken again only where it is the turn of its key. @returns how many were */
+function retake({ runs: { watcher } }: Group, all: Refused, places: number, counting: Range[], refused: Refused[]): number {
+  const keys = watcher instanceof Keys && !watcher.isBroken ? watcher : undefined;
+  let taken = 0;
+  for (let sequence = all.from; sequence <= all.to; sequence++) {
+    if (taken < places && keys?.isNext(sequence) === true) {
+      counting.push({ from: sequence, count: 1 });
+      taken++;
+    } else refuse(refused, { ...all, from: sequence, to: sequence });
+  }
+  return taken;
 }
 
 /** Neighbours that are refused alike are one. */
@@ -140,7 +159,13 @@ function placesOf({ config, runs }: Group): number {
   return Math.max(0, (config.order === 'partition' ? 1 : (config.maxInFlight ?? Infinity)) - runs.inFlight);
 }
 
-function draftsOf(group: Group, ranges: Range[], { verb, delayMs, leaseMs, reason }: Settling, now: number): Draft[] {
+function draftsOf(
+  state: PartitionState,
+  group: Group,
+  ranges: Range[],
+  { verb, delayMs, leaseMs, reason }: Settling,
+  now: number,
+): Draft[] {
   switch (verb) {
     case 'ack':
       return [draft(KIND.acked, { group: group.id, ranges })];
@@ -149,25 +174,45 @@ function draftsOf(group: Group, ranges: Range[], { verb, delayMs, leaseMs, reaso
     case 'reject':
       return [draft(KIND.died, { group: group.id, reason: 'rejected', error: reason, ranges })];
     case 'nack':
-      return returnOrBury(group, ranges, 'nacked', delayMs > 0 ? now + delayMs : 0, reason);
+      return returnOrBury(state, group, ranges, 'nacked', delayMs > 0 ? now + delayMs : undefined, reason, now);
   }
 }
 
-/** Back to be delivered again, or dead where that was the last delivery. */
-export function returnOrBury(group: Group, ranges: readonly Range[], why: 'nacked' | 'expired', due: number, reason: string): Draft[] {
-  const back: Range[] = [];
+/**
+ * Back to be delivered again, or dead where that was the last delivery.
+ *
+ * @param due undefined where nobody has said: as the group's backoff has it
+ */
+export function returnOrBury(
+  { secret }: PartitionState,
+  group: Group,
+  ranges: readonly Range[],
+  why: 'nacked' | 'expired',
+  due: number | undefined,
+  reason: string,
+  now: number,
+): Draft[] {
+  const { maxDeliveries, backoff } = group.config;
+  const back = new Map<number, Range[]>();
   const dead: Range[] = [];
-  for (const range of ranges) {
-    for (let from = range.from; from < range.from + range.count; ) {
+  for (const { from: first, count } of ranges) {
+    for (let from = first; from < first + count; ) {
       const run = group.runs.at(from);
-      const end = Math.min(run?.end ?? Infinity, range.from + range.count);
-      const list = (run?.deliveries ?? 1) >= group.config.maxDeliveries ? dead : back;
-      list.push({ from, count: end - from });
+      const deliveries = run?.deliveries ?? 1;
+      const isLast = deliveries >= maxDeliveries;
+      const isJittered = !isLast && due === undefined && backoff !== undefined && 'minMs' in backoff && backoff.jitterPercent > 0;
+      const slot = Math.floor(from / JITTER_SLOT);
+      const end = Math.min(run?.end ?? Infinity, first + count, isJittered ? (slot + 1) * JITTER_SLOT : Infinity);
+      const range = { from, count: end - from };
+      if (isLast) dead.push(range);
+      else {
+        const at = due ?? (backoff === undefined ? 0 : now + backoffMs(backoff, Math.max(1, deliveries), slot, secret));
+        back.set(at, [...(back.get(at) ?? []), range]);
+      }
       from = end;
     }
   }
-  const drafts: Draft[] = [];
-  if (back.length > 0) drafts.push(draft(KIND.returned, { group: group.id, why, due, ranges: back }));
+  const drafts = [...back].map(([at, parts]) => draft(KIND.returned, { group: group.id, why, due: at, ranges: parts }));
   const error = reason || (why === 'nacked' ? 'It was handed back at its last delivery.' : 'Its last lease ran out.');
   if (dead.length > 0 && !isPlanted('drop-at-the-limit'))
     drafts.push(draft(KIND.died, { group: group.id, reason: 'max-deliveries', error, ranges: dead }));
@@ -188,12 +233,12 @@ function united(ranges: Range[]): Range[] {
 }
 
 /** Leases that have run out at `now`. */
-export function expireLeases(group: Group, now: number): Draft[] {
+export function expireLeases(state: PartitionState, group: Group, now: number): Draft[] {
   if (group.runs.earliest > now || isPlanted('leases-never-expire')) return [];
   const ranges = group.runs.list
     .filter((run) => run.state === LEASED && run.at <= now)
     .map(({ from, end }) => ({ from, count: end - from }));
-  return ranges.length === 0 ? [] : returnOrBury(group, ranges, 'expired', 0, '');
+  return ranges.length === 0 ? [] : returnOrBury(state, group, ranges, 'expired', undefined, '', now);
 }
 
 /**

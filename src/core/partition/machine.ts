@@ -6,7 +6,7 @@
  */
 import type { Applied, Machine } from '../actor/log.ts';
 import { RecordCursor } from '../batch/cursor.ts';
-import { HAS_ID, HEADER_BYTES, u32At } from '../batch/layout.ts';
+import { HAS_EXPIRES, HAS_ID, HEADER_BYTES, u32At } from '../batch/layout.ts';
 import type {
   Acked,
   Died,
@@ -16,6 +16,7 @@ import type {
   GroupRemoved,
   Leased,
   LettersRemoved,
+  Passed,
   Redriven,
   Returned,
   Sought,
@@ -25,8 +26,8 @@ import { readCarried, recordsEnd } from '../entry/produce.ts';
 import type { ProducerMoved } from '../entry/producer.ts';
 import type { Configured, Trimmed } from '../entry/station.ts';
 import { isPlanted } from '../faults.ts';
-import type { Run } from './runs.ts';
-import { ACKED, ackedRun, LEASED, RETURNED, Runs } from './runs.ts';
+import type { Run, Why } from './runs.ts';
+import { ACKED, blankRun, LEASED, RETURNED, Runs, settledRun } from './runs.ts';
 import { loadSection, takeSections } from './sections.ts';
 import type { Group, Letter, PartitionState } from './state.ts';
 import { newGroup } from './state.ts';
@@ -45,6 +46,7 @@ const APPLY = new Map<number, Apply>([
   [KIND.sought.id, (state, entry) => applySought(state, entry.value as Sought, entry)],
   [KIND.leased.id, (state, entry) => applyLeased(state, entry.value as Leased, entry)],
   [KIND.acked.id, (state, entry) => applyAcked(state, entry.value as Acked, entry)],
+  [KIND.passed.id, (state, entry) => applyPassed(state, entry.value as Passed, entry)],
   [KIND.returned.id, (state, entry) => applyReturned(state, entry.value as Returned, entry)],
   [KIND.extended.id, (state, entry) => applyExtended(state, entry.value as Extended, entry)],
   [KIND.died.id, (state, entry) => applyDied(state, entry.value as Died, entry)],
@@ -98,8 +100,8 @@ export class PartitionMachine implements Machine {
 function applyProduced(state: PartitionState, entry: Applied): void {
   const body = entry.body!;
   const end = recordsEnd(body);
-  // A verb has noted the ids already, as it looked for repeats within its own batch.
-  if (!entry.live && !isPlanted('ids-not-replayed')) noteIds(state, body, end, entry.first, entry.time);
+  // A verb has noted ids and expiry already, as it looked at the records.
+  if (!entry.live) noteRecords(state, body, end, entry.first, entry.time);
   if (state.next === state.first) state.oldest = entry.time;
   state.next = entry.first + entry.count + (!entry.live && isPlanted('sequence-off-by-one') ? 1 : 0);
   state.bytes += end - HEADER_BYTES;
@@ -107,12 +109,13 @@ function applyProduced(state: PartitionState, entry: Applied): void {
   if (state.eras.at(-1)?.epoch !== entry.epoch) state.eras.push({ epoch: entry.epoch, first: entry.first });
 }
 
-function noteIds(state: PartitionState, body: Uint8Array, end: number, first: number, time: number): void {
+function noteRecords(state: PartitionState, body: Uint8Array, end: number, first: number, time: number): void {
   const windowMs = state.settings.dedupWindowMs;
   const cursor = new RecordCursor(body, HEADER_BYTES, end);
   for (let at = HEADER_BYTES, sequence = first; at < end; sequence++) {
     const next = at + 4 + u32At(body, at);
-    if (body[at + 4]! & HAS_ID) {
+    if (body[at + 4]! & HAS_EXPIRES) state.expiring = sequence;
+    if (body[at + 4]! & HAS_ID && !isPlanted('ids-not-replayed')) {
       cursor.end = at;
       cursor.next();
       state.dedup.add(body, cursor.idStart, cursor.idEnd, sequence, time, windowMs);
@@ -161,14 +164,14 @@ function trimGroup(group: Group, first: number): void {
   for (const run of runs.list.slice()) {
     if (run.from >= first) break;
     // What is settled already may lie below the floor by now.
-    if (!run.pinned && run.state !== ACKED) runs.change(run.from, Math.min(run.end, first), settled);
+    if (!run.pinned && run.state !== ACKED) runs.change(run.from, Math.min(run.end, first), settledBy('trimmed'));
   }
-  if (runs.next < first) runs.push(ackedRun(runs.next, first));
+  if (runs.next < first) runs.push(settledRun(runs.next, first, 'trimmed'));
   group.dirty = true;
 }
 
-function settled(part: Run): Run {
-  return ackedRun(part.from, part.end);
+function settledBy(why: Why): (part: Run) => Run {
+  return ({ from, end }) => settledRun(from, end, why);
 }
 
 function applyGroupMade(state: PartitionState, { command, group, name, at, config }: GroupMade, entry: Applied): void {
@@ -213,6 +216,7 @@ function applySought(state: PartitionState, { command, group, at }: Sought, entr
         if (sequence >= at && sequence >= state.first) state.unpin(sequence);
         // The delivery that the move cuts off does not count: it may have been the last.
         else if (sequence < at) {
+          found.runs.tally.skipped--;
           const deliveries = run.state === LEASED ? Math.max(0, run.deliveries - 1) : run.deliveries;
           found.runs.reopen({ ...run, from: sequence, end: sequence + 1, state: RETURNED, deliveries, at: 0, rests: entry.index });
         }
@@ -235,7 +239,8 @@ function applyLeased(state: PartitionState, { group, consumer, expires, runs }: 
         consumer,
         rests: entry.index,
       } as const;
-      if (from === found.runs.next) found.runs.push({ from, end, pinned: false, ...lease });
+      if (from > found.runs.next) found.runs.push(blankRun(found.runs.next, from));
+      if (from === found.runs.next) found.runs.push({ ...blankRun(from, end), ...lease });
       else found.runs.change(from, end, (part) => ({ ...part, ...lease }));
     }
   });
@@ -244,16 +249,28 @@ function applyLeased(state: PartitionState, { group, consumer, expires, runs }: 
 function applyAcked(state: PartitionState, { group, ranges }: Acked, entry: Applied): void {
   if (isPlanted('forget-an-ack')) return;
   change(state, group, entry, (found) => {
-    for (const { from, count } of ranges) settle(state, found, from, from + count);
+    for (const { from, count } of ranges) settle(state, found, from, from + count, 'acknowledged');
+    found.settledIn = entry.index;
   });
 }
 
 /** Messages never leased as far as the log knows may be settled too: a crash took the lease's entry, not the delivery. */
-function settle(state: PartitionState, group: Group, from: number, end: number): void {
+function settle(state: PartitionState, group: Group, from: number, end: number, why: Why): void {
   reach(group, end, from);
   group.runs.change(Math.max(from, group.runs.floor), end, (part) => {
     if (part.pinned) unpinRun(state, part);
-    return settled(part);
+    return settledRun(part.from, part.end, why);
+  });
+}
+
+/** The group goes by them without giving them out: for good, or (held) until it is their turn. */
+function applyPassed(state: PartitionState, { group, why, ranges }: Passed, entry: Applied): void {
+  change(state, group, entry, (found) => {
+    for (const { from, count } of ranges) {
+      if (why === 'held') reach(found, from + count, from);
+      else settle(state, found, from, from + count, why);
+    }
+    if (why !== 'held') found.settledIn = entry.index;
   });
 }
 
@@ -261,9 +278,8 @@ function settle(state: PartitionState, group: Group, from: number, end: number):
 function reach(group: Group, end: number, from: number): void {
   const { runs } = group;
   if (end <= runs.next) return;
-  const blank = { state: RETURNED, epoch: 0, index: 0, deliveries: 0, at: 0, since: 0, consumer: '', pinned: false, rests: 0 } as const;
-  if (from > runs.next) runs.push({ from: runs.next, end: from, ...blank });
-  runs.push({ from: runs.next, end, ...blank });
+  if (from > runs.next) runs.push(blankRun(runs.next, from));
+  runs.push(blankRun(runs.next, end));
 }
 
 function unpinRun(state: PartitionState, run: Run): void {
@@ -318,9 +334,10 @@ function applyDied(state: PartitionState, { group, reason, error, ranges }: Died
             part.pinned,
           );
         }
-        return settled(part);
+        return settledRun(part.from, part.end, reason === 'expired' ? 'expired' : 'dead');
       });
     }
+    found.settledIn = entry.index;
   });
 }
 
@@ -345,26 +362,17 @@ function applyRedriven(state: PartitionState, { letters }: Redriven, entry: Appl
     const group = state.groups.get(letter.group);
     if (group === undefined) continue;
     group.dead--;
-    reopen(state, group, sequence, entry);
+    reopen(state, group, letter, entry);
   }
 }
 
 /** The pin goes over from the letter to the run. Leases given out before it died count no more. */
-function reopen(state: PartitionState, group: Group, sequence: number, entry: Applied): void {
-  const run = {
-    from: sequence,
-    end: sequence + 1,
-    state: RETURNED,
-    epoch: entry.epoch,
-    index: entry.index,
-    deliveries: 0,
-    at: 0,
-    since: 0,
-    consumer: '',
-    pinned: true,
-    rests: entry.index,
-  } as const;
+function reopen(state: PartitionState, group: Group, letter: Letter, entry: Applied): void {
+  const { sequence } = letter;
+  const run = { ...blankRun(sequence, sequence + 1), epoch: entry.epoch, index: entry.index, pinned: true, rests: entry.index };
   if (sequence >= group.runs.next) reach(group, sequence + 1, sequence);
+  const found = group.runs.at(sequence);
+  if (found === undefined || found.state === ACKED) recount(group, letter);
   if (sequence < group.runs.floor) group.runs.reopen(run);
   else
     group.runs.change(sequence, sequence + 1, (part) => {
@@ -375,6 +383,14 @@ function reopen(state: PartitionState, group: Group, sequence: number, entry: Ap
     });
   group.touched = entry.index;
   group.dirty = true;
+}
+
+/** A settled message is open again: it no longer counts as what it was settled for. */
+function recount({ runs: { tally, base }, fence }: Group, { sequence, died, reason }: Letter): void {
+  if (died > fence.index) tally[reason === 'expired' ? 'expired' : 'dead']--;
+  // It died before the group was moved: what came of it then is counted by where it lies.
+  else if (sequence < base) tally.skipped--;
+  else tally.again++;
 }
 
 function applyLettersRemoved(state: PartitionState, { letters }: LettersRemoved): void {

@@ -10,7 +10,7 @@ import type { Gate, Level } from '../actor/gate.ts';
 import { storageFailed } from '../actor/gate.ts';
 import { ActorLog } from '../actor/log.ts';
 import type { Time } from '../actor/time.ts';
-import type { Block, DeadLetter, GroupConfig, LeasedBlock, PartitionCounts, Place } from '../calls.ts';
+import type { Audit, Block, DeadLetter, GroupConfig, LeasedBlock, PartitionCounts, Place } from '../calls.ts';
 import { WaysideError } from '../errors.ts';
 import { isPlanted } from '../faults.ts';
 import type { Limits } from '../limits.ts';
@@ -20,11 +20,11 @@ import { expireLeases, giveBack, settle } from './acknowledge.ts';
 import type { Given } from './configure.ts';
 import { changeGroup, configure, makeGroup, removeGroup, resolvePlace, seek } from './configure.ts';
 import type { GroupCounts } from './counts.ts';
-import { countGroup } from './counts.ts';
+import { audit, countGroup } from './counts.ts';
 import type { LetterName } from './dead.ts';
 import { agedLetters, describe, findLetter, lettersAfter, redriveToGroup, removeLetters } from './dead.ts';
 import type { Ask, Fetched } from './fetch.ts';
-import { fetch, isAvailable } from './fetch.ts';
+import { fetch, isAvailable, isStalled } from './fetch.ts';
 import type { Committed } from './inbox.ts';
 import { Inbox } from './inbox.ts';
 import { letterKey, PartitionMachine } from './machine.ts';
@@ -177,8 +177,18 @@ export class Partition {
   lease(ask: Ask): Soon<Fetched> {
     return soon(fetch(this.log, this.#stored, this.state, ask, this.#ports.limits), (fetched) => {
       this.#changed();
-      return fetched;
+      // Much was passed by, and nothing found: others have their turn before the next look.
+      return fetched.isCut && fetched.blocks.length === 0 ? this.#leaseLater(ask) : fetched;
     });
+  }
+
+  async #leaseLater(ask: Ask): Promise<Fetched> {
+    await new Promise<void>((resolve) => {
+      this.#ports.timers.endOfTurn(resolve);
+    });
+    if (this.log.closed !== undefined) throw this.log.closed;
+    // The group may be gone, or another one of its name.
+    return this.lease({ ...ask, group: this.group(ask.group.id) });
   }
 
   /**
@@ -240,7 +250,19 @@ export class Partition {
   }
 
   groupCounts(group: Group): GroupCounts {
-    return countGroup(this.state, group);
+    return { ...countGroup(this.state, group), isStalled: isStalled(group, this.#ports.limits) };
+  }
+
+  audit(group: Group): Audit {
+    return audit(this.state, group);
+  }
+
+  /** When the oldest message that the group has not settled was produced; undefined when there is none. */
+  async oldestPending({ runs }: Group): Promise<number | undefined> {
+    const first = Math.max(runs.floor, runs.list.length === 0 ? this.state.first : 0);
+    if (first >= this.state.next) return undefined;
+    const found = await this.#takeUnlessTrimmed(first, 1, 1);
+    return found?.block.producedAt;
   }
 
   /** Resolves when all that the partition says now is as durable as the station says. */
@@ -351,7 +373,7 @@ export class Partition {
     const { log, state } = this;
     const { now } = log;
     for (const group of state.groups.values()) {
-      const drafts = expireLeases(group, now);
+      const drafts = expireLeases(state, group, now);
       if (drafts.length > 0) log.append(drafts, now);
       if (group.runs.earliest <= now) group.runs.refreshEarliest(now);
       this.#wakeOne(group.id);

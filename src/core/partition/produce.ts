@@ -136,7 +136,7 @@ interface Refusal {
 
 /** Of a record: why it is refused; the message that it became before; or 0, when it is to be stored. */
 function judge(
-  { state, now }: Step,
+  { state, now, writer }: Step,
   cursor: RecordCursor,
   claim: Claim | undefined,
   early: Refusal | undefined,
@@ -145,7 +145,7 @@ function judge(
   // What its producer has sent before is there, whatever the station would say of it now.
   const repeated = claim?.place(cursor.index) ?? 0;
   if (repeated !== 0) return repeated;
-  const refusal = early ?? refuseRecord(cursor);
+  const refusal = early ?? refuseRecord(cursor, writer.limits);
   if (refusal !== undefined) return refusal;
   const known = cursor.idStart < 0 ? 0 : findId(state, cursor, now);
   if (known !== 0) return known;
@@ -177,9 +177,10 @@ function findId(state: PartitionState, cursor: RecordCursor, now: number): numbe
   return state.dedup.find(cursor.bytes, cursor.idStart, cursor.idEnd, now, state.settings.dedupWindowMs);
 }
 
-function refuseRecord(cursor: RecordCursor): Refusal | undefined {
+function refuseRecord(cursor: RecordCursor, { delayMsMax }: Limits): Refusal | undefined {
   if (cursor.delayMs > 0) return { code: 'INVALID_REQUEST', detail: 'Delayed messages are not available in this version.' };
-  if (cursor.expiresMs >= 0) return { code: 'INVALID_REQUEST', detail: 'Messages that expire are not available in this version.' };
+  if (cursor.expiresMs === 0 || cursor.expiresMs > delayMsMax)
+    return { code: 'INVALID_REQUEST', detail: `Its expiry is ${cursor.expiresMs} ms; it must be from 1 to ${delayMsMax} (a year).` };
   return undefined;
 }
 
@@ -242,6 +243,7 @@ class PartTaker {
     const { state, now, writer } = this.#step;
     const sequence = writer.record(cursor.bytes, cursor.offset, cursor.end);
     if (cursor.idStart >= 0) state.dedup.add(cursor.bytes, cursor.idStart, cursor.idEnd, sequence, now, state.settings.dedupWindowMs);
+    if (cursor.expiresMs >= 0) state.expiring = sequence;
     this.#claim?.stored(cursor.index, 1, sequence);
     return sequence;
   }
@@ -257,7 +259,7 @@ function extend(ranges: [number, number][], sequence: number): void {
 class EntryWriter {
   next: number;
   readonly #drafts: Draft[] = [];
-  readonly #limits: Limits;
+  readonly limits: Limits;
   readonly #began: number;
   #builder: BatchBuilder | undefined;
   #bytes = 0;
@@ -265,7 +267,7 @@ class EntryWriter {
   constructor(next: number, limits: Limits) {
     this.next = next;
     this.#began = next;
-    this.#limits = limits;
+    this.limits = limits;
   }
 
   /** Record bytes taken since `sequence`, which is where this writer began. */
@@ -289,7 +291,7 @@ class EntryWriter {
 
   /** @returns its sequence */
   record(bytes: Uint8Array, start: number, end: number): number {
-    const { batchBytesMax, batchCountMax } = this.#limits;
+    const { batchBytesMax, batchCountMax } = this.limits;
     if (this.#builder && (this.#builder.byteLength + end - start > batchBytesMax || this.#builder.count >= batchCountMax)) this.#close();
     this.#builder ??= new BatchBuilder();
     this.#builder.appendRecord(bytes, start, end);

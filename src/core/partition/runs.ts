@@ -6,9 +6,30 @@
  *
  * Holds: the runs cover floor … next − 1 without a gap or an overlap, in order; the first is never `acked`; neighbours
  * that are equal are one run. Everything below `floor` is settled; nothing at or above `next` was ever delivered.
- * The counts are those of the runs. `earliest` is never later than the first expiry or due time among them.
+ * The counts are those of the runs. `earliest` is never later than the first expiry or due time among them. What was settled is
+ * counted by why, once, as it is settled: `next − 1 + tally.again` is the sum of the tally and of what is out or came back.
  * Elsewhere: what to deliver (fetch.ts), who may settle it (acknowledge.ts), the entries (entry/group.ts).
  */
+
+/** Why a message is settled. */
+export type Why = 'acknowledged' | 'dead' | 'expired' | 'trimmed' | 'filtered';
+
+/** Messages by why the group has settled them, since it was moved last. */
+export interface Tally extends Record<Why, number> {
+  /** Those before the place where the group began, or was moved to. */
+  skipped: number;
+  /** Opened again after they had been counted. */
+  again: number;
+}
+
+/** Told of what happens to messages that are open: given out, or to be given out again. */
+export interface Watcher {
+  /** `from … end − 1` were given out for the first time, or passed by. */
+  pushed(run: Run): void;
+  leased(run: Run, before: Run): void;
+  returned(run: Run, before: Run): void;
+  settled(from: number, end: number, before: Run): void;
+}
 
 export const ACKED = 0;
 export const LEASED = 1;
@@ -32,12 +53,29 @@ export interface Run {
   readonly pinned: boolean;
   /** Index of the entry that a delivery of it rests on. */
   readonly rests: number;
+  /** Acked: why, as it is settled; it is counted then, and not kept. */
+  readonly why: Why;
 }
 
-const SETTLED = { state: ACKED, epoch: 0, index: 0, deliveries: 0, at: 0, since: 0, consumer: '', pinned: false, rests: 0 } as const;
+const BLANK = {
+  epoch: 0,
+  index: 0,
+  deliveries: 0,
+  at: 0,
+  since: 0,
+  consumer: '',
+  pinned: false,
+  rests: 0,
+  why: 'acknowledged',
+} as const;
 
-export function ackedRun(from: number, end: number): Run {
-  return { from, end, ...SETTLED };
+export function settledRun(from: number, end: number, why: Why): Run {
+  return { ...BLANK, from, end, state: ACKED, why };
+}
+
+/** Passed by without being given out: it goes out before anything newer. */
+export function blankRun(from: number, end: number): Run {
+  return { ...BLANK, from, end, state: RETURNED };
 }
 
 export class Runs {
@@ -47,9 +85,22 @@ export class Runs {
   redelivered = 0;
   returned = 0;
   earliest = Infinity;
+  /** In flight, by consumer; those who hold nothing are not in it. */
+  readonly held = new Map<string, number>();
+  readonly tally: Tally;
+  /** Where the group began, or was moved to. */
+  readonly base: number;
+  watcher: Watcher | undefined;
 
-  constructor(next: number) {
+  constructor(next: number, base = next) {
     this.next = next;
+    this.base = base;
+    this.tally = { acknowledged: 0, dead: 0, expired: 0, trimmed: 0, filtered: 0, skipped: base - 1, again: 0 };
+  }
+
+  /** Messages that are out or wait to be given out again. */
+  get open(): number {
+    return this.inFlight + this.returned;
   }
 
   get floor(): number {
@@ -66,8 +117,10 @@ export class Runs {
     if (run.from !== this.next || run.end <= run.from) throw new TypeError(`A run ${run.from}–${run.end} cannot follow ${this.next}.`);
     this.next = run.end;
     this.#count(run, 1);
+    if (run.state === ACKED) this.tally[run.why] += run.end - run.from;
     merge(this.list, run);
     this.#settleFloor();
+    if (run.state !== ACKED) this.watcher?.pushed(run);
   }
 
   /** Replaces each part of `from … end − 1`, which must lie within floor … next, by what `make` makes of it. */
@@ -76,6 +129,7 @@ export class Runs {
     if (from < this.floor || end > this.next) throw new TypeError(`Messages ${from}–${end} are not within ${this.floor}–${this.next}.`);
     const low = Math.max(0, this.#locate(from) - 1);
     const made: Run[] = [];
+    const moves: [Run, Run][] = [];
     let high = low;
     for (let run = this.list[high]; run !== undefined && run.from < end; run = this.list[++high]) {
       if (run.end <= from) {
@@ -83,9 +137,10 @@ export class Runs {
         continue;
       }
       this.#count(run, -1);
-      const cutFrom = Math.max(run.from, from);
-      const cutEnd = Math.min(run.end, end);
-      const pieces = [{ ...run, end: cutFrom }, make({ ...run, from: cutFrom, end: cutEnd }), { ...run, from: cutEnd }];
+      const cut = { ...run, from: Math.max(run.from, from), end: Math.min(run.end, end) };
+      const changed = make(cut);
+      moves.push([cut, changed]);
+      const pieces = [{ ...run, end: cut.from }, changed, { ...run, from: cut.end }];
       for (const piece of pieces) {
         if (piece.from >= piece.end) continue;
         this.#count(piece, 1);
@@ -99,12 +154,23 @@ export class Runs {
     }
     this.list.splice(low, high - low, ...made);
     this.#settleFloor();
+    for (const [before, after] of moves) this.#moved(before, after);
+  }
+
+  #moved(before: Run, after: Run): void {
+    if (after.state === ACKED) {
+      if (before.state === ACKED) return;
+      this.tally[after.why] += after.end - after.from;
+      this.watcher?.settled(after.from, after.end, before);
+    } else if (after.state === LEASED) this.watcher?.leased(after, before);
+    else this.watcher?.returned(after, before);
   }
 
   /** Makes a settled message below the floor one to be delivered again. */
   reopen(run: Run): void {
     if (run.end > this.floor) throw new TypeError(`Message ${run.from} is not below ${this.floor}.`);
-    const before = run.end < this.floor ? [run, ackedRun(run.end, this.floor)] : [run];
+    this.watcher = undefined;
+    const before = run.end < this.floor ? [run, settledRun(run.end, this.floor, 'acknowledged')] : [run];
     this.#count(run, 1);
     const first = this.list.shift();
     const made = before.slice();
@@ -134,6 +200,9 @@ export class Runs {
     const messages = sign * (run.end - run.from);
     if (run.state === LEASED) {
       this.inFlight += messages;
+      const held = (this.held.get(run.consumer) ?? 0) + messages;
+      if (held > 0) this.held.set(run.consumer, held);
+      else this.held.delete(run.consumer);
       if (run.deliveries > 1) this.redelivered += messages;
     } else if (run.state === RETURNED) this.returned += messages;
     if (sign > 0 && isTimed(run)) this.earliest = Math.min(this.earliest, run.at);
@@ -151,7 +220,8 @@ function isTimed(run: Run): boolean {
 }
 
 /** Adds a run to a list that ends where it begins, as part of its last one if they are alike. */
-function merge(list: Run[], run: Run): void {
+function merge(list: Run[], made: Run): void {
+  const run = made.state === ACKED && made.why !== 'acknowledged' ? settledRun(made.from, made.end, 'acknowledged') : made;
   const last = list[list.length - 1];
   if (last === undefined || !alike(last, run)) list.push(run);
   else list[list.length - 1] = { ...last, end: run.end, since: Math.max(last.since, run.since), rests: Math.max(last.rests, run.rests) };

@@ -21,6 +21,7 @@ const coreLayout = struct({
   bytes: number,
   oldest: number,
   produced: number,
+  expiring: number,
   eras: list(struct({ epoch: number, first: number })),
 });
 
@@ -43,6 +44,16 @@ const groupLayout = struct({
   id: number,
   name: text,
   config: groupConfig,
+  base: number,
+  tally: struct({
+    acknowledged: number,
+    dead: number,
+    expired: number,
+    trimmed: number,
+    filtered: number,
+    skipped: number,
+    again: number,
+  }),
   next: number,
   fenceEpoch: number,
   fenceIndex: number,
@@ -96,6 +107,8 @@ export function encodeGroup(group: Group): Uint8Array {
     id: group.id,
     name: group.name,
     config: group.config,
+    base: group.runs.base,
+    tally: group.runs.tally,
     next: group.runs.next,
     fenceEpoch: group.fence.epoch,
     fenceIndex: group.fence.index,
@@ -125,9 +138,11 @@ function withoutLayout<T extends { layout: number }>({ layout: _, ...rest }: T):
 
 function loadGroup(state: PartitionState, body: Uint8Array): void {
   const saved = decodeLayout(groupLayout, body, LAYOUT);
-  const group = newGroup(saved.id, saved.name, saved.config, saved.runs[0]?.from ?? saved.next);
+  const group = newGroup(saved.id, saved.name, saved.config, saved.runs[0]?.from ?? saved.next, saved.base);
   for (const { count, state: word, ...run } of saved.runs)
-    group.runs.push({ ...run, end: run.from + count, state: STATES.indexOf(word) as Run['state'] });
+    group.runs.push({ ...run, end: run.from + count, state: STATES.indexOf(word) as Run['state'], why: 'acknowledged' });
+  // Pushing has counted what is settled among them.
+  Object.assign(group.runs.tally, saved.tally);
   group.fence = { epoch: saved.fenceEpoch, index: saved.fenceIndex };
   group.touched = saved.touched;
   group.dead = saved.dead;

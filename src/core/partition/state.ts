@@ -20,6 +20,8 @@ export interface Group {
   fence: { epoch: number; index: number };
   /** Index of the last entry that touched the group: what a refusal rests on. */
   touched: number;
+  /** Index of the last entry that settled anything: what goes out in order of keys rests on it. Not kept: all is durable then. */
+  settledIn: number;
   dead: number;
   dirty: boolean;
 }
@@ -65,6 +67,8 @@ export class PartitionState {
   oldest = 0;
   /** Record bytes that were trimmed since the log last let go of data. Not kept: it only puts work off. */
   trimmedBytes = 0;
+  /** The last message that has an expiry; 0 when there was none. */
+  expiring = 0;
   /** Index of the last entry that produced, or said what a producer has used: what the answer to a produce rests on. */
   produced = 0;
   /** Of the messages that are there, oldest first. */
@@ -112,8 +116,9 @@ export class PartitionState {
   }
 }
 
-export function newGroup(id: number, name: string, config: GroupConfig, at: number): Group {
-  return { id, name, config, runs: new Runs(at), fence: { epoch: 0, index: 0 }, touched: 0, dead: 0, dirty: true };
+/** @param base where it began, where that is not the same */
+export function newGroup(id: number, name: string, config: GroupConfig, at: number, base = at): Group {
+  return { id, name, config, runs: new Runs(at, base), fence: { epoch: 0, index: 0 }, touched: 0, settledIn: 0, dead: 0, dirty: true };
 }
 
 /** What a group has still to get: never delivered, or to be delivered again. */

@@ -14,6 +14,7 @@ import { saveCatalog } from '../../../src/core/catalog/sections.ts';
 import { CatalogState } from '../../../src/core/catalog/state.ts';
 import type { Limits } from '../../../src/core/limits.ts';
 import { makeLimits } from '../../../src/core/limits.ts';
+import { audit, isBalanced } from '../../../src/core/partition/counts.ts';
 import { PartitionMachine } from '../../../src/core/partition/machine.ts';
 import { RUNS_MAX } from '../../../src/core/partition/producers.ts';
 import { ACKED, LEASED, RETURNED } from '../../../src/core/partition/runs.ts';
@@ -66,8 +67,11 @@ async function walkPartition(volume: Volume, clock: Clock, key: ActorKey, limits
     .sort();
   const groups = [...state.groups.values()]
     .sort((a, b) => a.id - b.id)
-    .map(({ dirty: _, ...group }) => ({ ...group, runs: { ...group.runs, floor: group.runs.floor, earliest: 0 } }));
-  const { config, version, secret, command, first, next, bytes, oldest, produced } = state;
+    .map(({ dirty: _, settledIn: _settledIn, ...group }) => ({
+      ...group,
+      runs: { ...group.runs, held: [...group.runs.held].sort(), floor: group.runs.floor, earliest: 0 },
+    }));
+  const { config, version, secret, command, first, next, bytes, oldest, produced, expiring } = state;
   const pins = [...state.pins].sort(([a], [b]) => a - b);
   return JSON.stringify({
     last: log.last,
@@ -81,6 +85,7 @@ async function walkPartition(volume: Volume, clock: Clock, key: ActorKey, limits
     bytes,
     oldest,
     produced,
+    expiring,
     groups,
     letters: [...state.letters],
     pins,
@@ -103,6 +108,8 @@ function checkState(state: PartitionState, key: string): void {
   }
   for (const group of state.groups.values()) {
     checkRuns(group, state, key);
+    const places = audit(state, group);
+    if (!isBalanced(places)) throw new Violation(`I7: group ${group.id} of ${key} does not add up: ${JSON.stringify(places)}`);
     for (const run of group.runs.list) if (run.pinned) for (let sequence = run.from; sequence < run.end; sequence++) hold(sequence);
     const dead = [...state.letters.values()].filter((letter) => letter.group === group.id).length;
     if (dead !== group.dead) throw new Violation(`I7: group ${group.id} of ${key} says ${group.dead} dead letters, and has ${dead}`);
