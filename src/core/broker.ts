@@ -254,7 +254,6 @@ class OpenBroker implements Broker {
     for (const [consumer, lastSeenAt] of this.#life.members.of(group.id)) add(consumer, { inFlight: 0, lastSeenAt });
     const partitions = await this.#parts.partitions.all(station);
     let [unreadIsUpperBound, stalled] = [false, false];
-    const oldest = Promise.all(partitions.map((partition) => partition.oldestPending(partition.group(group.id))));
     for (const partition of partitions) {
       const { holders, isUpperBound, isStalled, ...counts } = partition.groupCounts(partition.group(group.id));
       unreadIsUpperBound ||= isUpperBound;
@@ -262,8 +261,13 @@ class OpenBroker implements Broker {
       for (const name of ['unread', 'inFlight', 'redelivered', 'dead'] as const) totals[name] += counts[name];
       for (const [consumer, holder] of holders) add(consumer, holder);
     }
-    await Promise.all(partitions.map((partition) => partition.durable()));
-    const times = (await oldest).filter((time) => time !== undefined);
+    const oldest = await Promise.all(
+      partitions.map(async (partition) => {
+        const [time] = await Promise.all([partition.oldestPending(partition.group(group.id)), partition.durable()]);
+        return time;
+      }),
+    );
+    const times = oldest.filter((time) => time !== undefined);
     const sorted = [...members].sort(([a], [b]) => (a < b ? -1 : 1));
     return {
       ...describeGroupHead(group),

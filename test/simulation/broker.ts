@@ -677,6 +677,7 @@ class Campaign implements Stage {
         checkPending(group.life, pending.value.items, ends, this.now(), this.told.era);
       }
     }
+    for (const slot of this.told.slots) for (const group of slot.groups) await this.#resume(group);
     for (const slot of this.told.slots) for (const group of slot.groups) await this.#drain(slot, group);
     for (const slot of this.told.slots) await this.#checkWake(slot, this.#chance.pick(slot.groups));
     // Retention by number, age and acknowledgements catches up, and so does the volume.
@@ -689,6 +690,11 @@ class Campaign implements Stage {
       excess = overBound(life.volume.stats(), this.#disk, LARGEST_COMMIT_BYTES);
     }
     for (const slot of this.told.slots) await this.#checkSettled(slot);
+  }
+
+  /** A crash may have come while it was paused. */
+  async #resume(group: Slot['groups'][number]): Promise<void> {
+    await new Clients(this, this.#world.chance.fork(`resume ${group.name}`)).patch(group, { paused: false });
   }
 
   /** Takes and acknowledges until nothing is left: leases that are out run out, what is delayed comes. */

@@ -206,7 +206,9 @@ export function returnOrBury(
       const range = { from, count: end - from };
       if (isLast) dead.push(range);
       else {
-        const at = due ?? (backoff === undefined ? 0 : now + backoffMs(backoff, Math.max(1, deliveries), slot, secret));
+        const at =
+          due ??
+          (backoff === undefined || isPlanted('backoff-forgotten') ? 0 : now + backoffMs(backoff, Math.max(1, deliveries), slot, secret));
         back.set(at, [...(back.get(at) ?? []), range]);
       }
       from = end;

@@ -111,7 +111,8 @@ function fetchSifted(log: ActorLog, stored: Stored, state: PartitionState, ask: 
 function placesFor({ config, runs }: Group, consumer: string | undefined): number {
   if (config.paused && !isPlanted('pause-forgotten')) return 0;
   const { maxInFlight = Infinity, maxInFlightPerConsumer = Infinity } = config;
-  const ofConsumer = consumer === undefined ? Infinity : maxInFlightPerConsumer - (runs.held.get(consumer) ?? 0);
+  const ofConsumer =
+    consumer === undefined || isPlanted('consumer-bound-forgotten') ? Infinity : maxInFlightPerConsumer - (runs.held.get(consumer) ?? 0);
   return Math.min(maxInFlight - runs.inFlight, ofConsumer);
 }
 

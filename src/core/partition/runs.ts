@@ -11,6 +11,8 @@
  * Elsewhere: what to deliver (fetch.ts), who may settle it (acknowledge.ts), the entries (entry/group.ts).
  */
 
+import { isPlanted } from '../faults.ts';
+
 /** Why a message is settled. */
 export type Why = 'acknowledged' | 'dead' | 'expired' | 'trimmed' | 'filtered';
 
@@ -159,7 +161,7 @@ export class Runs {
 
   #moved(before: Run, after: Run): void {
     if (after.state === ACKED) {
-      if (before.state === ACKED) return;
+      if (before.state === ACKED && !isPlanted('settled-twice-counted-twice')) return;
       this.tally[after.why] += after.end - after.from;
       this.watcher?.settled(after.from, after.end, before);
     } else if (after.state === LEASED) this.watcher?.leased(after, before);

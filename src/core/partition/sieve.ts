@@ -9,6 +9,7 @@
 import type { ActorLog, Draft } from '../actor/log.ts';
 import { draft } from '../actor/log.ts';
 import { RecordCursor } from '../batch/cursor.ts';
+import type { Block } from '../calls.ts';
 import type { Range } from '../entry/group.ts';
 import { KIND } from '../entry/kinds.ts';
 import { isPlanted } from '../faults.ts';
@@ -58,7 +59,7 @@ export function keysOf({ log, stored, state, group }: Look): Keys | Promise<unde
   const { runs } = group;
   const known = runs.watcher;
   if (known instanceof Keys && !known.isBroken) return known;
-  if (runs.open > 0) return loadKeys(log, stored, state, group);
+  if (runs.open > 0 && !isPlanted('keys-not-known-after-opening')) return loadKeys(log, stored, state, group);
   const made = new Keys(runs);
   runs.watcher = made;
   return made;
@@ -105,7 +106,10 @@ export function sift(look: Look): Sifted | Promise<undefined> {
   const sieve = new Sieve(look, keys);
   const wait = keys === undefined ? sieve.again() : sieve.againByKey(keys);
   const waits = wait ?? (sieve.isFull ? undefined : sieve.fresh());
-  if (waits !== undefined && sieve.isEmpty) return waits;
+  if (waits !== undefined && sieve.isEmpty) {
+    sieve.offerAgain();
+    return waits;
+  }
   waits?.catch(() => undefined);
   return sieve.finish(waits !== undefined);
 }
@@ -266,7 +270,9 @@ class Sieve {
     const deliveries = (run?.deliveries ?? 0) + 1;
     const rests = Math.max(run?.rests ?? 0, this.#keys === undefined ? 0 : this.#look.group.settledIn);
     const last = this.#pieces.at(-1);
-    if (last?.found.index === index && last.found.block.end === cursor.offset && last.deliveries === deliveries && last.rests === rests) {
+    const isAlike = last?.found.index === index && last.deliveries === deliveries && last.rests === rests;
+    // What came back and what is new are leased apart.
+    if (isAlike && sequence !== this.#look.group.runs.next && follows(last.found.block, block, cursor, sequence)) {
       const { found } = last;
       const longer = { ...found.block, count: found.block.count + 1, end: cursor.end };
       this.#pieces[this.#pieces.length - 1] = { ...last, found: { index, block: longer } };
@@ -278,7 +284,7 @@ class Sieve {
 
   /** @param isWaiting it ended because bytes have to be read first */
   finish(isWaiting: boolean): Sifted {
-    this.#offerAgain();
+    this.offerAgain();
     const { group, state } = this.#look;
     const drafts: Draft[] = [];
     const id = group.id;
@@ -299,7 +305,7 @@ class Sieve {
   }
 
   /** What was taken and does not go out now goes back; what is settled by this look is dropped when it comes up. */
-  #offerAgain(): void {
+  offerAgain(): void {
     const given = new Set<number>();
     for (const { found } of this.#pieces) for (let i = 0; i < found.block.count; i++) given.add(found.block.first + i);
     for (const sequence of this.#taken) if (!given.has(sequence)) this.#keys?.offer(sequence);
@@ -313,6 +319,11 @@ class Sieve {
     for (const { from, count } of [...this.#filtered, ...this.#expired]) reached = Math.max(reached, from + count);
     return reached < this.#end ? { from: reached, count: this.#end - reached } : undefined;
   }
+}
+
+/** Neighbours in an entry are not always neighbours in the stream: it may hold what was copied forward, each of its own time. */
+function follows(before: Block, { producedAt }: Block, { offset }: RecordCursor, sequence: number): boolean {
+  return before.end === offset && before.first + before.count === sequence && before.producedAt === producedAt;
 }
 
 function addTo(ranges: Range[], sequence: number): void {

@@ -6,7 +6,7 @@
  * dead letters, or came before the place where the group began.
  */
 import type { GroupInfo, PendingInfo } from '../../../src/core/calls.ts';
-import { isOwed, isWithin } from './owed.ts';
+import { isChosen, isOwed, isWithin } from './owed.ts';
 import type { GroupLife, GroupPartition, Lease } from './told.ts';
 import { Violation } from './told.ts';
 
@@ -22,7 +22,8 @@ export function checkCounts(group: GroupLife, info: GroupInfo, ends: Ends, now: 
     for (let sequence = first; sequence < next; sequence++) {
       const owed = isOwed(gp, sequence);
       if (owed === 'yes') least++;
-      if (owed !== 'no') most++;
+      // What a filter keeps out counts until the group comes to it.
+      if (owed !== 'no' || isChosen(gp, sequence) === 'no') most++;
     }
     // Redriven messages come on top, also where they were trimmed, and nobody was told of each.
     if (gp.anyRedrive) most = Number.POSITIVE_INFINITY;
@@ -74,7 +75,7 @@ export function checkDrained(group: GroupLife, ends: Ends, dead: ReadonlySet<str
 
 function checkGot(gp: GroupPartition, sequence: number, dead: ReadonlySet<string>, lettersAge: boolean): void {
   const track = gp.tracks.get(sequence);
-  if (gp.isUncertain || (isWithin(gp, sequence) !== 'yes' && track?.owed !== true)) return;
+  if (gp.isUncertain || (isWithin(gp, sequence) !== 'yes' && track?.owed !== true) || isChosen(gp, sequence) !== 'yes') return;
   if (dead.has(`${gp.log.partition}.${sequence}`)) return;
   if (track !== undefined && (track.mayBeSettled || track.letterGone)) return;
   // A letter too old is removed: the message may have been one.

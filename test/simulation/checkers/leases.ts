@@ -6,8 +6,9 @@
  * out; in the order `partition` one lease is out at a time; a receipt counts until a later lease exists, and not after.
  * Elsewhere: what was skipped (groups.ts).
  */
+import { checkChoice, leastBackoff } from './choice.ts';
 import type { Seen } from './log.ts';
-import { isOwed, isWithin, mayBeDead } from './owed.ts';
+import { isChosen, isOwed, isWithin, mayBeDead } from './owed.ts';
 import { mayBeTrimmed } from './retention.ts';
 import type { GroupLife, GroupPartition, Lease, Told, Track } from './told.ts';
 import { Violation } from './told.ts';
@@ -45,6 +46,8 @@ export interface Delivery {
   /** The broker's life is the same as when it was asked for, and its storage has not failed since. */
   readonly era: number;
   readonly brokerNow: number;
+  /** The broker's time when it was asked for, at the least. */
+  readonly askedLeast: number;
 }
 
 /** @returns the lease, for settling */
@@ -78,7 +81,7 @@ export function delivered(told: Told, group: GroupLife, given: Delivery): Lease 
   if (track.lease === undefined || later(lease, track.lease)) track.lease = lease;
   if (given.isSure) {
     gp.held.push(lease);
-    checkHeld(gp, given);
+    checkHeld(gp, given, lease);
   }
   return lease;
 }
@@ -111,7 +114,8 @@ function checkAgainst(track: Track, lease: Lease, given: Delivery, where: string
 }
 
 /** What is surely out now, and whether it may be. */
-function checkHeld(gp: GroupPartition, { toldAt, era, brokerNow }: Delivery): void {
+function checkHeld(gp: GroupPartition, given: Delivery, lease: Lease): void {
+  const { toldAt, era, brokerNow } = given;
   gp.held = gp.held.filter((each) => !each.ended && each.era === era && each.heldUntil > toldAt && each.track.lease === each);
   const { configs, slot } = gp.group;
   const surely = gp.held.filter((each) => !mayBeTrimmed(gp.log, each.track.sequence, brokerNow));
@@ -120,6 +124,7 @@ function checkHeld(gp: GroupPartition, { toldAt, era, brokerNow }: Delivery): vo
     throw new Violation(
       `maxInFlight: ${surely.length} messages of ${gp.log.station.slot.name}/${gp.log.partition} are out to group ${slot.name}; ${most} are allowed`,
     );
+  checkChoice(gp, { ...given, lease, sent: given.seen.sent, producedAt: given.seen.producedAt }, surely);
   if (!configs.every((config) => config.order === 'partition')) return;
   const [one] = surely;
   const other = surely.find((each) => each.epoch !== one?.epoch || each.index !== one.index);
@@ -194,7 +199,12 @@ export function settleEnds(settling: Settling, outcome: string | undefined, isSu
   if (latest !== undefined && later(latest, lease) && !track.redriven) {
     const done =
       verb === 'ack' &&
-      (track.acked !== undefined || track.ackOpen > 1 || mayBeDead(gp, track) || mayBeTrimmed(gp.log, track.sequence, brokerNow));
+      (track.acked !== undefined ||
+        track.ackOpen > 1 ||
+        mayBeDead(gp, track) ||
+        // It may have expired.
+        isChosen(gp, track.sequence) !== 'yes' ||
+        mayBeTrimmed(gp.log, track.sequence, brokerNow));
     if (!done) throw new Violation(`leases: ${verb} of ${where} counts, though the message was given out again since`);
   }
   if (verb === 'ack') {
@@ -212,7 +222,8 @@ export function settleEnds(settling: Settling, outcome: string | undefined, isSu
   }
   if (verb === 'nack') {
     track.nackOpen--;
-    if (settling.delayMs > 0 && lease.touches === settling.touch) lease.notBefore = settling.beganAt + settling.delayMs - GRAIN_MS;
+    const delayMs = settling.delayMs > 0 ? settling.delayMs : leastBackoff(gp.group.configs);
+    if (delayMs > 0 && lease.touches === settling.touch) lease.notBefore = settling.beganAt + delayMs - GRAIN_MS;
   }
   if (verb === 'extend' && !lease.ended && lease.touches === settling.touch)
     lease.heldUntil = settling.beganAt + settling.leaseMs - GRAIN_MS;

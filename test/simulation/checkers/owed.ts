@@ -4,6 +4,7 @@
  * Holds: `yes` only where nothing that was asked, answered or not, and nothing that the broker does by itself (a message
  * dies at its last delivery) can have settled it. Elsewhere: whether it is still stored (retention.ts).
  */
+import { isLetThrough } from './choice.ts';
 import type { GroupPartition, Stored, Track } from './told.ts';
 
 export type Owed = 'yes' | 'maybe' | 'no';
@@ -11,12 +12,21 @@ export type Owed = 'yes' | 'maybe' | 'no';
 export function isOwed(gp: GroupPartition, sequence: number): Owed {
   const reached = isWithin(gp, sequence);
   if (reached === 'no') return 'no';
+  const choice = isChosen(gp, sequence);
+  if (choice === 'no') return 'no';
   const track = gp.tracks.get(sequence);
   // A letter from before the group was moved says nothing of now.
   if (track?.acked || track?.rejected || (track?.wasDead && !track.redriven && gp.movedFrom < 0)) return 'no';
   if (gp.isUncertain || mayBeDead(gp, track)) return 'maybe';
   if (track !== undefined && (track.ackOpen > 0 || track.rejectOpen > 0 || track.redriven)) return 'maybe';
-  return reached;
+  return choice === 'maybe' ? 'maybe' : reached;
+}
+
+/** Do the group's filter and the message's expiry let it come? What was redriven is not asked again. */
+export function isChosen(gp: GroupPartition, sequence: number): Owed {
+  const sent = gp.log.stored.get(sequence)?.sent;
+  if (gp.tracks.get(sequence)?.redriven === true || sent?.expiresMs !== undefined) return 'maybe';
+  return isLetThrough(gp.group.configs, sent);
 }
 
 /** Was it, or may it have been, delivered as often as the group allows, or rejected? */

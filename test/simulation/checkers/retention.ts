@@ -41,7 +41,8 @@ function isNeeded(log: PartitionLog, sequence: number): boolean {
   return log.station.slot.groups.some(({ life, changing }) => {
     if (life === undefined || changing !== undefined || life.station !== log.station) return false;
     const gp = life.partitions[log.partition];
-    return gp !== undefined && isOwed(gp, sequence) === 'yes';
+    // What was redriven has bytes of its own: the station may let go of its message.
+    return gp !== undefined && !gp.anyRedrive && isOwed(gp, sequence) === 'yes';
   });
 }
 

@@ -21,6 +21,7 @@ export interface Sent {
   /** Named with the call. */
   readonly partition: number | undefined;
   readonly firstAt: number;
+  readonly expiresMs?: number | undefined;
   /** Attempts that stored it, may have, or are under way. */
   possible: number;
   readonly places: { readonly log: PartitionLog; readonly sequence: number }[];
@@ -130,6 +131,8 @@ export class GroupLife {
   readonly partitions: GroupPartition[];
   readonly configs: GroupInput[];
   id: number | undefined;
+  /** World time since which it surely gives nothing out. */
+  pausedAt: number | undefined;
 
   constructor(slot: GroupSlot, station: StationLife, config: GroupInput, base: Base) {
     this.slot = slot;

@@ -8,6 +8,7 @@ import { BatchBuilder } from '../../../src/core/batch/build.ts';
 import type { GroupInput, Place, StationInput } from '../../../src/core/calls.ts';
 import type { Limits } from '../../../src/core/limits.ts';
 import type { LogSettings } from '../../../src/core/volume/settings.ts';
+import { FILTERS } from '../checkers/choice.ts';
 import { recordOf } from '../checkers/log.ts';
 import type { Sent, StationSlot, Told } from '../checkers/told.ts';
 import type { FaultOdds } from '../faults/files.ts';
@@ -27,6 +28,7 @@ export interface Habits {
   readonly ids: number;
   readonly repeats: number;
   readonly keys: number;
+  readonly expires: number;
   readonly named: number;
   readonly large: number;
   readonly tooLarge: number;
@@ -148,6 +150,8 @@ export function drawProfile(chance: Chance): Profile {
       settleBytes: chance.pick([300, 2000, 20_000]),
       listLimitMax: 1000,
       runsMax: chance.pick([5, 10_000]),
+      lookAheadMax: chance.pick([4, 10_000]),
+      passedMax: chance.pick([2, 10_000]),
       ...(counting.isForgetful && chance.pick([{ producersMax: 1 }, { producerMs: 100 }])),
     },
     callMs: chance.pick([0.05, 0.3, 3]),
@@ -184,7 +188,7 @@ function drawStation(chance: Chance, refuses: boolean): StationInput {
     dedupWindowMs: chance.pick([0, 40, 300, 2000, 100_000]),
     maxMessageBytes: chance.pick([300, 4000]),
     retention: retention as StationInput['retention'],
-    deadLetter: { maxAgeMs: chance.happens(0.15) ? chance.between(100, 3000) : undefined },
+    deadLetter: { maxAgeMs: chance.happens(0.15) ? chance.between(100, 3000) : undefined, expired: chance.happens(0.3) ? true : undefined },
   };
 }
 
@@ -215,6 +219,7 @@ function drawHabits(chance: Chance): Habits {
     ids: share(0, 0.5, 1),
     repeats: share(0, 0.1, 0.4),
     keys: share(0, 0.5, 1),
+    expires: share(0, 0, 0.3),
     named: share(0, 0.3, 1),
     large: share(0, 0.1, 0.5),
     tooLarge: share(0, 0, 0.1),
@@ -238,10 +243,13 @@ export function drawGroup(chance: Chance, last: number, now: number): GroupInput
     place === 'sequence' ? chance.between(1, last + 3) : place === 'time' ? `time:${Math.max(0, now - chance.below(500))}` : place;
   return {
     startAt,
-    order: chance.pick(['none', 'none', 'partition']),
+    order: chance.pick(['none', 'none', 'key', 'key', 'partition']),
     leaseMs: chance.pick([10, 50, 200, 1000]),
     maxDeliveries: chance.pick([1, 2, 3, 1000]),
     maxInFlight: chance.pick([undefined, undefined, 1, 3, 10]),
+    maxInFlightPerConsumer: chance.pick([undefined, undefined, undefined, 1, 4]),
+    backoff: chance.pick([undefined, undefined, [20, 100], { minMs: 10, maxMs: 200, jitterPercent: 50 }]),
+    filter: chance.happens(0.25) ? chance.pick(Object.keys(FILTERS)) : undefined,
   };
 }
 
@@ -286,9 +294,11 @@ export function makeMessage(
   const id = twin?.id ?? (chance.happens(habits.ids) ? `id ${uid}` : undefined);
   // A repeat carries the same key and partition, mostly.
   const key = twin !== undefined && chance.happens(0.9) ? twin.key : chance.happens(habits.keys) ? `k${chance.below(6)}` : undefined;
+  const expiresMs = chance.happens(habits.expires) ? chance.pick([1, 20, 300, 10_000]) : undefined;
   const builder = new BatchBuilder(64);
   builder.append({
     key,
+    expiresMs,
     id,
     payload,
     contentType: chance.happens(0.2) ? chance.pick(['text/plain', 'application/json', '']) : undefined,
@@ -307,6 +317,7 @@ export function makeMessage(
     record: recordOf(builder.finish()),
     isTooLarge,
     partition,
+    expiresMs,
     firstAt: now,
     possible: 0,
     places: [],

@@ -19,6 +19,7 @@ import type {
   Signal,
 } from '../../../src/core/calls.ts';
 import { parseCursor } from '../../../src/core/cursor.ts';
+import { FILTERS } from '../checkers/choice.ts';
 import { checkDuplicate } from '../checkers/dedup.ts';
 import type { Settling } from '../checkers/leases.ts';
 import { delivered, releaseBegins, settleBegins, settleEnds } from '../checkers/leases.ts';
@@ -154,7 +155,7 @@ export class Clients {
 
   /** A plain message to any partition. */
   async produceOne(slot: StationSlot): Promise<Sent> {
-    const plain = { ...this.#stage.habits, ids: 0, repeats: 0, tooLarge: 0, large: 0 };
+    const plain = { ...this.#stage.habits, ids: 0, repeats: 0, tooLarge: 0, large: 0, keys: 0, expires: 0 };
     const sent = makeMessage(
       this.#chance,
       plain,
@@ -686,13 +687,27 @@ export class Clients {
     const patch: GroupInput = this.#chance.pick([
       { maxInFlight: this.#chance.pick([1, 5, null]) },
       { maxDeliveries: this.#chance.pick([1, 2, 5]) },
-      { order: this.#chance.pick(['none', 'partition']) },
+      { order: this.#chance.pick(['none', 'partition', 'key']) },
       { leaseMs: 30 },
+      { paused: true },
+      { filter: this.#chance.pick([null, ...Object.keys(FILTERS)]) },
     ]);
-    group.life?.configs.push({ ...group.life.configs.at(-1), ...patch });
-    await this.#stage.call(`patch group ${group.name} of ${group.slot.name} ${JSON.stringify(patch)}`, (broker) =>
+    await this.patch(group, patch);
+    if (patch.paused !== true) return;
+    await this.#stage.pause(this.#chance.fraction() * 100);
+    await this.patch(group, { paused: false });
+  }
+
+  async patch(group: GroupSlot, patch: GroupInput): Promise<void> {
+    const { life } = group;
+    life?.configs.push({ ...life.configs.at(-1), ...patch });
+    if (life !== undefined && patch.paused !== undefined) life.pausedAt = undefined;
+    const outcome = await this.#stage.call(`patch group ${group.name} of ${group.slot.name} ${JSON.stringify(patch)}`, (broker) =>
       broker.patchGroup(NAMESPACE, group.slot.name, group.name, patch),
     );
+    if (life === undefined || patch.paused === undefined) return;
+    // Several administrators change it at once: only the last of those that are over tells.
+    life.pausedAt = outcome.is === 'answered' && patch.paused && life.configs.at(-1)?.paused === true ? this.#stage.now() : undefined;
   }
 
   async #purge(slot: StationSlot): Promise<void> {
@@ -808,6 +823,7 @@ export class Consumer {
     const turns = life?.partitions.map((gp) => gp.turn) ?? [];
     const { era } = stage.told;
     const askedAt = stage.now();
+    const askedLeast = stage.brokerLeast();
     const waitMs = fixed.waitMs ?? (chance.happens(stage.habits.waits) ? chance.pick([5, 100, 1000]) : 0);
     const signal =
       waitMs > 0 && fixed.waitMs === undefined && chance.happens(stage.habits.cancels)
@@ -870,6 +886,7 @@ export class Consumer {
           isSure: sure,
           era,
           brokerNow: stage.brokerNow(),
+          askedLeast,
         });
         leases.push(lease);
       }
