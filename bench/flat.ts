@@ -4,6 +4,7 @@
  * Holds: both sides are there at once, in one broker; a pair is measured one after the other, and the pairs alternate.
  */
 import { join } from 'node:path';
+import { BatchBuilder } from '../src/core/batch/build.ts';
 import type { Broker, LeasedBlock, ReceiptRange } from '../src/core/broker.ts';
 import type { Taken } from './counted.ts';
 import { Meter } from './counted.ts';
@@ -18,6 +19,7 @@ const PAIRS = 9;
 const TURNS = 1_000;
 const COUNT = 100;
 const BATCH = batchOf(COUNT, 128);
+const PAYLOAD = new Uint8Array(128);
 
 /** A situation in which the same work is done. */
 interface Case {
@@ -30,6 +32,8 @@ interface Contest {
   readonly what: string;
   readonly much: Case;
   readonly little: Case;
+  /** What the ratio should be at least, unless it should be flat. */
+  readonly goal?: number;
 }
 
 export async function run({ rounds }: Run): Promise<Row[]> {
@@ -44,7 +48,7 @@ export async function run({ rounds }: Run): Promise<Row[]> {
   return rows;
 }
 
-async function compare({ what, much, little }: Contest, broker: Broker, meter: Meter, pairs: number): Promise<Row> {
+async function compare({ what, much, little, goal = 0.8 }: Contest, broker: Broker, meter: Meter, pairs: number): Promise<Row> {
   const work = [await much.prepare(broker), await little.prepare(broker)];
   const taken: [Taken[], Taken[]] = [[], []];
   for (let pair = -2; pair < pairs; pair++) {
@@ -60,7 +64,7 @@ async function compare({ what, much, little }: Contest, broker: Broker, meter: M
     name: `${what}: ${much.name}`,
     unit: 'messages per CPU second',
     ours: { values: ours.map(rate) },
-    beside: [{ name: little.name, values: base.map(rate), goal: 0.8 }],
+    beside: [{ name: little.name, values: base.map(rate), goal }],
     note: `written: ${counted(ours)}; beside it: ${counted(base)}.`,
   };
 }
@@ -140,11 +144,42 @@ function groups(count: number): Case {
   };
 }
 
+const KEYS = 10_000;
+
+/** Messages of ten thousand keys, a thousand of them out at any time. */
+function keyed(order: 'key' | 'none'): Case {
+  return {
+    name: order === 'key' ? `in the order of ${KEYS.toLocaleString('en')} keys` : 'in no order',
+    async prepare(broker) {
+      const station = `keyed-${order}`;
+      await broker.putStation(NS, station, { durability: 'buffered', retention: { maxBytes: 2 ** 28 } });
+      await broker.putGroup(NS, station, 'g', { order });
+      let next = 0;
+      const out: (readonly LeasedBlock[])[] = [];
+      const produce = () => {
+        const builder = new BatchBuilder(COUNT * 160);
+        for (let i = 0; i < COUNT; i++) builder.append({ key: `k${(next++ * 7919) % KEYS}`, payload: PAYLOAD });
+        return broker.produce(NS, station, builder.finish());
+      };
+      for (let i = 0; i < 10; i++) {
+        await produce();
+        out.push(await take(broker, station, COUNT));
+      }
+      return async () => {
+        await produce();
+        out.push(await take(broker, station, COUNT));
+        await ackAll(broker, station, out.shift()!);
+      };
+    },
+  };
+}
+
 const CONTESTS: readonly Contest[] = [
   { what: 'produce, fetch, ack', much: unread(1_000), little: unread(100) },
   { what: 'produce, fetch, ack', much: unread(1_000_000), little: unread(100) },
   { what: 'fetch and ack the oldest', much: out(100_000), little: out(100) },
   { what: 'produce', much: groups(1_000), little: groups(1) },
+  { what: 'produce, fetch, ack', much: keyed('key'), little: keyed('none'), goal: 0.5 },
 ];
 
 async function fill(broker: Broker, station: string, count: number): Promise<void> {

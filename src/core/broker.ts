@@ -152,7 +152,7 @@ class OpenBroker implements Broker {
       messages: counts.reduce((sum, { messages }) => sum + messages, 0),
       bytes: counts.reduce((sum, { bytes }) => sum + bytes, 0),
       counts,
-      scheduled: 0,
+      scheduled: partitions.reduce((sum, { state }) => sum + state.schedule.count, 0),
       outbox: 0,
       slots: slotsOf(station.config.partitions),
     };
@@ -382,15 +382,17 @@ class OpenBroker implements Broker {
     return this.#parts.letters.redrive(await this.#station(ns, name), input);
   }
 
+  // ── Delayed messages ───────────────────────────────────────────────────────────────────────────────────────────
+
+  async schedules(ns: string, name: string, page: PageInput): Promise<Page<ScheduleInfo>> {
+    return this.#parts.schedules.list(await this.#station(ns, name), page);
+  }
+
+  async cancelSchedule(ns: string, name: string, scheduleId: string): Promise<void> {
+    return this.#parts.schedules.cancel(await this.#station(ns, name), scheduleId);
+  }
+
   // ── Not there yet ──────────────────────────────────────────────────────────────────────────────────────────────
-
-  async schedules(_ns: string, _name: string, _page: PageInput): Promise<Page<ScheduleInfo>> {
-    throw notYet('Delayed messages are');
-  }
-
-  async cancelSchedule(_ns: string, _name: string, _scheduleId: string): Promise<void> {
-    throw notYet('Delayed messages are');
-  }
 
   async step(_ns: string, _name: string, _group: string, _input: StepInput): Promise<StepResult> {
     throw notYet('Steps are');

@@ -32,6 +32,7 @@ import { openapiRoute } from './rest/openapi.ts';
 import { produceRoutes } from './rest/produce.ts';
 import { readRoutes } from './rest/read.ts';
 import type { Method, Route } from './rest/route.ts';
+import { scheduleRoutes } from './rest/schedules.ts';
 import type { Service } from './rest/service.ts';
 import { stationRoutes } from './rest/stations.ts';
 import { Tickets, ticketRoutes } from './rest/tickets.ts';
@@ -73,6 +74,7 @@ export function createGateway(broker: Broker, options: GatewayOptions): Gateway 
     ...produceRoutes(service),
     ...batchRoutes(service),
     ...readRoutes(service),
+    ...scheduleRoutes(service),
     ...groupRoutes(service),
     ...consumeRoutes(service),
     ...deadLetterRoutes(service),

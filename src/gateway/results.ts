@@ -8,13 +8,18 @@ import type { FrameProduced } from '../protocol/frames.ts';
 
 export interface PlaceForms<T> {
   placed(partition: number, sequence: number, isDuplicate: boolean): T;
+  delayed(scheduleId: string, dueAt: number): T;
   refused(code: string, detail: string): T;
 }
 
 /** Each message's place, or why it has none. */
-export function placesOf<T>({ count, ranges, duplicates, errors, partitions }: ProduceResult, { placed, refused }: PlaceForms<T>): T[] {
+export function placesOf<T>(
+  { count, ranges, duplicates, scheduled, errors, partitions }: ProduceResult,
+  { placed, delayed, refused }: PlaceForms<T>,
+): T[] {
   const places = new Array<T>(count);
   for (const { index, code, detail } of errors) places[index] = refused(code, detail);
+  for (const { index, scheduleId, dueAt } of scheduled) places[index] = delayed(scheduleId, dueAt);
   for (const [index, partition, sequence] of duplicates) places[index] = placed(partition, sequence, true);
 
   // What is left was stored: in each partition the ranges, in order, are its sequences.
@@ -36,8 +41,14 @@ export function placesOf<T>({ count, ranges, duplicates, errors, partitions }: P
 }
 
 /** By ranges, as a batch of records is answered. */
-export function rangesOf({ ranges, duplicates, errors, durability }: ProduceResult): FrameProduced {
-  return { ranges, duplicates, scheduled: [], errors: errors.map(({ index, code }) => [index, code] as const), durability };
+export function rangesOf({ ranges, duplicates, scheduled, errors, durability }: ProduceResult): FrameProduced {
+  return {
+    ranges,
+    duplicates,
+    scheduled: scheduled.map(({ index, scheduleId, dueAt }) => [index, scheduleId, dueAt] as const),
+    errors: errors.map(({ index, code }) => [index, code] as const),
+    durability,
+  };
 }
 
 function* sequencesOf(ranges: ProduceResult['ranges'], partition: number): Generator<number, undefined> {

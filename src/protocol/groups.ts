@@ -113,5 +113,22 @@ export function groupSchemas(limits: Limits) {
     expiresAt: fields.time(),
     receipt: z.string(),
   });
-  return { input, patch, fetch, settle, seek, settled, failure, info, list: fields.page(head), pending: fields.page(pending) };
+  const places = {
+    produced: fields.whole(0),
+    acknowledged: fields.whole(0),
+    pending: fields.whole(0).describe('Not delivered yet, or waiting to be delivered again.'),
+    inFlight: fields.whole(0),
+    dead: fields.whole(0).describe('Died since the group was moved last, and not redriven.'),
+    expired: fields.whole(0),
+    trimmed: fields.whole(0).describe('Went by retention or a purge before the group had settled them.'),
+    filtered: fields.whole(0),
+    skipped: fields.whole(0).describe('Before the place where the group began, or was moved to.'),
+    again: fields.whole(0).describe('Counted twice: redriven after the group had come by them anew.'),
+  };
+  const audit = z.object({
+    ...places,
+    balanced: z.boolean().describe('The sum is right.'),
+    partitions: z.array(z.object({ ...places, partition: fields.whole(0) })),
+  });
+  return { input, patch, audit, fetch, settle, seek, settled, failure, info, list: fields.page(head), pending: fields.page(pending) };
 }

@@ -25,8 +25,14 @@ export function messageSchemas(limits: Limits) {
       id: z.string().optional().describe("Stored once within the station's `dedupWindowMs`."),
       headers: headers.optional(),
       contentType: z.string().optional(),
-      delayMs: fields.whole(0, limits.delayMsMax).optional().describe('Above 0: not available in this version.'),
-      expiresMs: fields.whole(0).optional().describe('Not available in this version.'),
+      delayMs: fields
+        .whole(0, limits.delayMsMax)
+        .optional()
+        .describe('It comes after so long, at most a year, and gets its sequence then.'),
+      expiresMs: fields
+        .whole(1, limits.delayMsMax)
+        .optional()
+        .describe('After so long, counted from its sequence, it is given to no group any more.'),
     })
     .describe('Exactly one of `payload`, `text`, `base64`.');
   const batch = z.strictObject({
@@ -35,15 +41,25 @@ export function messageSchemas(limits: Limits) {
   });
 
   const produced = z.object({ partition, sequence, duplicate: z.boolean(), durability });
+  const delayed = z.object({ scheduleId: z.string().describe('Names it, for cancelling.'), dueAt: fields.time(), durability });
+  const schedule = z.object({
+    scheduleId: z.string(),
+    partition,
+    dueAt: fields.time(),
+    acceptedAt: fields.time(),
+    key: z.string().optional(),
+    id: z.string().optional(),
+    bytes: fields.whole(0).describe('Of its record.'),
+  });
   const results = z.object({
-    results: z.array(z.union([produced, z.object({ code: z.string(), detail: z.string() })])).describe('In the order sent.'),
+    results: z.array(z.union([produced, delayed, z.object({ code: z.string(), detail: z.string() })])).describe('In the order sent.'),
   });
   const recordsResult = z.object({
     ranges: z
       .array(z.tuple([partition, sequence, fields.whole(1)]))
       .describe('`[partition, first, count]`, by partition, then in the order sent.'),
     duplicates: z.array(z.tuple([fields.whole(0), partition, sequence])).describe('`[index, partition, sequence of the first one]`.'),
-    scheduled: z.array(z.unknown()).describe('Empty in this version.'),
+    scheduled: z.array(z.tuple([fields.whole(0), z.string(), fields.time()])).describe('Delayed: `[index, scheduleId, dueAt]`.'),
     errors: z.array(z.tuple([fields.whole(0), z.string()])).describe('`[index, code]`.'),
     durability,
   });
@@ -66,5 +82,5 @@ export function messageSchemas(limits: Limits) {
     cursor: z.string().describe('Go on with `?cursor=`.'),
     end: z.boolean().describe('Nothing is after it now.'),
   });
-  return { input, batch, produced, results, recordsResult, message, delivered, read };
+  return { input, batch, produced, delayed, schedules: fields.page(schedule), results, recordsResult, message, delivered, read };
 }

@@ -13,6 +13,7 @@ import { decode, encode } from '../../src/core/entry/codec.ts';
 import type { Kind } from '../../src/core/entry/kinds.ts';
 import { KIND, kindOf } from '../../src/core/entry/kinds.ts';
 import { carriedBody, producedBody, readCarried } from '../../src/core/entry/produce.ts';
+import { readScheduled, scheduledBody } from '../../src/core/entry/schedule.ts';
 import { WaysideError } from '../../src/core/errors.ts';
 
 const FILE = new URL('../golden/entries.json', import.meta.url);
@@ -75,8 +76,7 @@ const SAMPLES: Partial<Record<keyof typeof KIND, unknown>> = {
       { sequence: 42, count: 298, first: 2 ** 40 },
     ],
   },
-  scheduled: { schedule: 1, due: 1_700_000_000_000, batch: new Uint8Array([1, 2, 3]) },
-  scheduleEnded: { why: 'due', schedules: [1, 2] },
+  scheduleEnded: { why: 'due', numbers: [1, 2], first: 130 },
   intended: { intent: 1, station: 77, why: 'redrive', batch: new Uint8Array([4]) },
   intentSent: { intent: 1, partition: 2, sequence: 3 },
   intentEnded: { intent: 1, outcome: 'produced', detail: '' },
@@ -93,7 +93,7 @@ const SAMPLES: Partial<Record<keyof typeof KIND, unknown>> = {
   visited: { command: 12 },
 };
 
-const BATCHES = new Set(['produced', 'carried']);
+const BATCHES = new Set(['produced', 'carried', 'scheduled']);
 
 function batch(): { bytes: Uint8Array; end: number; crc: number } {
   const builder = new BatchBuilder();
@@ -103,12 +103,14 @@ function batch(): { bytes: Uint8Array; end: number; crc: number } {
   return { bytes, end, crc: new DataView(bytes.buffer, bytes.byteOffset).getUint32(end, true) };
 }
 
+const waiting = { items: [{ number: 3, due: 1_700_000_000_500, accepted: 1_700_000_000_000 }] };
 const meta = { messages: [{ sequence: 12, time: 1_700_000_000_000 }] };
 
 function sampleBytes(name: string, kind: Kind<unknown>): Uint8Array {
   const { bytes, end, crc } = batch();
   if (name === 'produced') return join(producedBody(bytes, end, crc).parts);
   if (name === 'carried') return join(carriedBody(bytes, end, crc, meta).parts);
+  if (name === 'scheduled') return join(scheduledBody(bytes, end, crc, waiting).parts);
   return encode(kind.codec, SAMPLES[name as keyof typeof KIND]);
 }
 
@@ -135,12 +137,14 @@ describe('golden bytes', () => {
     const bytes = new Uint8Array(Buffer.from(hex, 'hex'));
     if (!BATCHES.has(name)) expect(decode(kind.codec, bytes)).toEqual(SAMPLES[name as keyof typeof KIND]);
     if (name === 'carried') expect(readCarried(bytes)).toEqual(meta);
+    if (name === 'scheduled') expect(readScheduled(bytes)).toEqual(waiting);
   });
 });
 
 test('the CRC of a body is that of its parts, though the batch is not hashed again', () => {
   const { bytes, end, crc } = batch();
-  for (const body of [producedBody(bytes, end, crc), carriedBody(bytes, end, crc, meta)]) expect(body.crc).toBe(crc32c(join(body.parts)));
+  for (const body of [producedBody(bytes, end, crc), carriedBody(bytes, end, crc, meta), scheduledBody(bytes, end, crc, waiting)])
+    expect(body.crc).toBe(crc32c(join(body.parts)));
 });
 
 test('an unknown kind or version refuses to be read', () => {

@@ -79,11 +79,13 @@ describe('refusals', () => {
     expect(Object.hasOwn(Object.prototype, 'partitions')).toBe(false);
   });
 
-  it('what a later version brings is refused by name', async () => {
+  it('what only one message can have is refused in a batch, never left out; a delay of 0 is none', async () => {
     const { send, station } = await openGateway();
     const path = await station();
     const said = async (answer: Promise<Response>) => (await problem(answer, 400, 'INVALID_REQUEST')).detail;
-    expect(await said(send('POST', `${path}/messages`, 'x', { 'message-delay-ms': '5' }))).toContain('not available in this version');
+    const batch = { messages: [{ text: 'x' }] };
+    expect(await said(send('POST', `${path}/messages/batch`, batch, { 'message-delay-ms': '5' }))).toContain('is of one message');
+    expect(await said(send('POST', `${path}/messages/batch`, batch, { 'message-expires-ms': '5' }))).toContain('has its own expiresMs');
     expect((await send('POST', `${path}/messages`, 'x', { 'message-delay-ms': '0' })).status).toBe(201);
   });
 });

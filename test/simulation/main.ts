@@ -72,7 +72,7 @@ export const PLANTED: readonly (readonly [name: string, campaign: Campaign])[] =
   ['pause-forgotten', 'broker'],
   ['consumer-bound-forgotten', 'broker'],
   ['backoff-forgotten', 'broker'],
-  ['settled-twice-counted-twice', 'broker'],
+  ['trimmed-not-counted', 'broker'],
   ['skip-sync', 'volume'],
   ['wrong-watermark', 'volume'],
   ['later-writes-count-as-synced', 'volume'],

@@ -19,6 +19,7 @@ import { Members } from './members.ts';
 import { Partitions } from './partitions.ts';
 import { Producing } from './produce.ts';
 import { Reading } from './read.ts';
+import { Schedules } from './schedules.ts';
 import { Waiting } from './waiting.ts';
 
 /** Partitions that are opened at once when the broker looks for what is due. */
@@ -34,6 +35,7 @@ export interface Parts {
   readonly reading: Reading;
   readonly consuming: Consuming;
   readonly letters: Letters;
+  readonly schedules: Schedules;
 }
 
 export class Life {
@@ -68,6 +70,7 @@ export class Life {
       reading: new Reading(partitions, limits, waiting),
       consuming: new Consuming(partitions, limits, waiting, this.members),
       letters: new Letters(partitions, limits),
+      schedules: new Schedules(partitions, limits),
     };
   }
 

@@ -9,11 +9,12 @@ import { RecordCursor } from '../batch/cursor.ts';
 import { u32At } from '../batch/layout.ts';
 import type { BatchView } from '../batch/walk.ts';
 import { checkBatch } from '../batch/walk.ts';
-import type { ProduceInput, ProduceResult, Producer } from '../calls.ts';
+import type { ProduceInput, ProduceResult, Producer, ScheduledPlace } from '../calls.ts';
 import type { Station } from '../catalog/state.ts';
 import { checkName, whole } from '../config.ts';
 import { WaysideError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
+import { formatScheduleId } from '../partition/delay.ts';
 import type { PartResult } from '../partition/produce.ts';
 import type { Soon } from '../ports.ts';
 import { SLOTS, slotOf } from '../xxh32.ts';
@@ -72,7 +73,7 @@ export class Producing {
 
   async #whole(station: Station, partition: number, view: BatchView, input: ProduceInput): Promise<ProduceResult> {
     const found = this.#partitions.of(station, partition);
-    const { ranges, duplicates, errors } = await (found instanceof Promise ? await found : found).produce({
+    const { ranges, duplicates, scheduled, errors } = await (found instanceof Promise ? await found : found).produce({
       view,
       input,
       version: station.version,
@@ -81,7 +82,7 @@ export class Producing {
       count: view.count,
       ranges: ranges.map(([first, count]) => [partition, first, count] as const),
       duplicates: duplicates.map(([index, sequence]) => [index, partition, sequence] as const),
-      scheduled: [],
+      scheduled: scheduled.map((each) => placed(each, each.index, partition, station)),
       errors,
       partitions: undefined,
       durability: station.config.durability,
@@ -216,6 +217,15 @@ function shareOut(view: BatchView, route: Uint16Array): Map<number, Share> {
   return shares;
 }
 
+function placed(
+  { number, dueAt, duplicate }: PartResult['scheduled'][number],
+  index: number,
+  partition: number,
+  { secret }: Station,
+): ScheduledPlace {
+  return { index, scheduleId: formatScheduleId(partition, number, secret), dueAt, duplicate };
+}
+
 function gather(
   count: number,
   results: { partition: number; places: number[]; result: PartResult }[],
@@ -226,12 +236,15 @@ function gather(
   const duplicates = results.flatMap(({ partition, places, result }) =>
     result.duplicates.map(([index, sequence]) => [places[index]!, partition, sequence] as const),
   );
+  const scheduled = results.flatMap(({ partition, places, result }) =>
+    result.scheduled.map((each) => placed(each, places[each.index]!, partition, station)),
+  );
   const errors = results.flatMap(({ places, result }) => result.errors.map((error) => ({ ...error, index: places[error.index]! })));
   return {
     count,
     ranges: results.flatMap(({ partition, result }) => result.ranges.map(([first, length]) => [partition, first, length] as const)),
     duplicates: duplicates.sort((a, b) => a[0] - b[0]),
-    scheduled: [],
+    scheduled: scheduled.sort((a, b) => a.index - b.index),
     errors: errors.sort((a, b) => a.index - b.index),
     partitions: route,
     durability: station.config.durability,

@@ -9,6 +9,7 @@ import type { Codec } from './codec.ts';
 import * as group from './group.ts';
 import * as later from './later.ts';
 import * as producer from './producer.ts';
+import * as schedule from './schedule.ts';
 import * as station from './station.ts';
 
 export interface Kind<T> {
@@ -56,8 +57,8 @@ export const KIND = {
   died: kind(13, 'died', group.died),
   redriven: kind(14, 'redriven', group.redriven),
   lettersRemoved: kind(15, 'lettersRemoved', group.lettersRemoved),
-  scheduled: kind(16, 'scheduled', later.scheduled),
-  scheduleEnded: kind(17, 'scheduleEnded', later.scheduleEnded),
+  scheduled: kind(16, 'scheduled', batch, true),
+  scheduleEnded: kind(17, 'scheduleEnded', schedule.scheduleEnded),
   intended: kind(18, 'intended', later.intended),
   intentSent: kind(19, 'intentSent', later.intentSent),
   intentEnded: kind(20, 'intentEnded', later.intentEnded),

@@ -1,13 +1,8 @@
 /**
- * Kinds whose layout is settled, so that a log written today can be read by a broker that uses them: delayed messages,
- * and what crosses from one actor to another.
+ * Kinds whose layout is settled, so that a log written today can be read by a broker that uses them: what crosses from one
+ * actor to another.
  */
-import { bytes, list, number, oneOf, struct, text } from './codec.ts';
-
-/** A delayed message: a batch of one record, accepted under `schedule`, due at `due`. */
-export const scheduled = struct({ schedule: number, due: number, batch: bytes });
-
-export const scheduleEnded = struct({ why: oneOf('due', 'cancelled'), schedules: list(number) });
+import { bytes, number, oneOf, struct, text } from './codec.ts';
 
 /** To be produced in another actor, under this actor as the producer. */
 export const intended = struct({

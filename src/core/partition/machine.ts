@@ -24,6 +24,8 @@ import type {
 import { KIND } from '../entry/kinds.ts';
 import { readCarried, recordsEnd } from '../entry/produce.ts';
 import type { ProducerMoved } from '../entry/producer.ts';
+import type { ScheduledMeta, ScheduleEnded } from '../entry/schedule.ts';
+import { readScheduled } from '../entry/schedule.ts';
 import type { Configured, Trimmed } from '../entry/station.ts';
 import { isPlanted } from '../faults.ts';
 import type { Run, Why } from './runs.ts';
@@ -38,6 +40,8 @@ const APPLY = new Map<number, Apply>([
   [KIND.produced.id, applyProduced],
   [KIND.producerMoved.id, (state, entry) => applyProducerMoved(state, entry.value as ProducerMoved, entry)],
   [KIND.carried.id, applyCarried],
+  [KIND.scheduled.id, applyScheduled],
+  [KIND.scheduleEnded.id, (state, entry) => applyScheduleEnded(state, entry.value as ScheduleEnded)],
   [KIND.configured.id, (state, entry) => applyConfigured(state, entry.value as Configured)],
   [KIND.trimmed.id, (state, entry) => applyTrimmed(state, entry.value as Trimmed, entry)],
   [KIND.groupMade.id, (state, entry) => applyGroupMade(state, entry.value as GroupMade, entry)],
@@ -56,6 +60,8 @@ const APPLY = new Map<number, Apply>([
 
 export class PartitionMachine implements Machine {
   readonly state: PartitionState;
+  /** Undefined when it has to be found anew: what is produced does not move it, however many groups there are. */
+  #timersDue: number | undefined;
 
   constructor(state: PartitionState) {
     this.state = state;
@@ -65,6 +71,7 @@ export class PartitionMachine implements Machine {
     const apply = APPLY.get(entry.kind.id);
     if (apply === undefined) throw new TypeError(`A partition has no use for entries of kind ${entry.kind.name}.`);
     apply(this.state, entry);
+    if (entry.kind !== KIND.produced) this.timersMoved();
   }
 
   takeSections(): Iterable<readonly [string, Uint8Array | null]> {
@@ -81,8 +88,17 @@ export class PartitionMachine implements Machine {
 
   /** When a lease runs out, a message may be delivered again, or a letter gets too old. */
   timersDue(): number {
-    const { groups, letters, config } = this.state;
-    let due = Infinity;
+    this.#timersDue ??= this.#findTimersDue();
+    return this.#timersDue;
+  }
+
+  timersMoved(): void {
+    this.#timersDue = undefined;
+  }
+
+  #findTimersDue(): number {
+    const { groups, letters, config, schedule } = this.state;
+    let due = schedule.earliest;
     for (const group of groups.values()) due = Math.min(due, group.runs.earliest);
     if (config?.deadLetter.maxAgeMs === undefined) return due;
     // Letters are kept in the order in which they died.
@@ -136,6 +152,19 @@ function applyCarried(state: PartitionState, entry: Applied): void {
     if (pin !== undefined) pin.carried = entry.index;
   }
   state.lettersDirty = true;
+}
+
+function applyScheduled(state: PartitionState, entry: Applied): void {
+  const body = entry.body!;
+  const { items } = entry.live ? (entry.value as ScheduledMeta) : readScheduled(body);
+  const cursor = new RecordCursor(body, HEADER_BYTES, recordsEnd(body));
+  for (let place = 0; cursor.next(); place++)
+    state.schedule.put({ ...items[place]!, index: entry.index, place, bytes: cursor.end - cursor.offset, id: cursor.id });
+  state.produced = entry.index;
+}
+
+function applyScheduleEnded(state: PartitionState, { numbers, first }: ScheduleEnded): void {
+  state.schedule.end(numbers, first);
 }
 
 function applyConfigured(state: PartitionState, { command, version, secret, config }: Configured): void {

@@ -8,9 +8,13 @@
  */
 import type { Gate, Level } from '../actor/gate.ts';
 import { storageFailed } from '../actor/gate.ts';
-import { ActorLog } from '../actor/log.ts';
+import { ActorLog, draft } from '../actor/log.ts';
 import type { Time } from '../actor/time.ts';
+import { RecordCursor } from '../batch/cursor.ts';
+import { HEADER_BYTES } from '../batch/layout.ts';
+import { skip } from '../batch/walk.ts';
 import type { Audit, Block, DeadLetter, GroupConfig, LeasedBlock, PartitionCounts, Place } from '../calls.ts';
+import { KIND } from '../entry/kinds.ts';
 import { WaysideError } from '../errors.ts';
 import { isPlanted } from '../faults.ts';
 import type { Limits } from '../limits.ts';
@@ -23,6 +27,7 @@ import type { GroupCounts } from './counts.ts';
 import { audit, countGroup } from './counts.ts';
 import type { LetterName } from './dead.ts';
 import { agedLetters, describe, findLetter, lettersAfter, redriveToGroup, removeLetters } from './dead.ts';
+import { produceDue } from './due.ts';
 import type { Ask, Fetched } from './fetch.ts';
 import { fetch, isAvailable, isStalled } from './fetch.ts';
 import type { Committed } from './inbox.ts';
@@ -38,6 +43,9 @@ import { isTrimmed, Stored, soon } from './stored.ts';
 import { Trimming } from './trimming.ts';
 import type { Waiter } from './waiters.ts';
 import { Waiters } from './waiters.ts';
+
+/** Until giving out what is due is tried again after it failed. */
+const DUE_AGAIN_MS = 1_000;
 
 export interface PartitionPorts {
   readonly key: ActorKey;
@@ -63,6 +71,7 @@ export class Partition {
   readonly #inbox: Inbox;
   readonly #trimming: Trimming;
   #alarm = Infinity;
+  #isProducingDue = false;
   #removed = false;
 
   constructor(ports: PartitionPorts) {
@@ -71,7 +80,7 @@ export class Partition {
     this.#machine = new PartitionMachine(this.state);
     this.log = new ActorLog({ ...ports, machine: this.#machine, settleBytes: ports.limits.settleBytes });
     this.#stored = new Stored(this.log, this.state);
-    this.#trimming = new Trimming(this.log, this.#stored, this.state, ports.journal, () => this.#changed());
+    this.#trimming = new Trimming(this.log, this.#stored, this.state, ports.limits, ports.journal, () => this.#changed());
     this.#inbox = new Inbox(ports.volume, ports.timers, (parts) => this.#store(parts));
   }
 
@@ -93,6 +102,7 @@ export class Partition {
     const { now } = log;
     const { drafts, results } = decideProduce(state, parts, now, this.#ports.limits);
     if (drafts.length > 0) log.append(drafts, now);
+    if (state.schedule.earliest <= now) this.#produceDue();
     const open = log.wait(state.produced, this.#level);
     if (drafts.length > 0) this.#produced();
     return { results, open };
@@ -378,17 +388,72 @@ export class Partition {
       if (group.runs.earliest <= now) group.runs.refreshEarliest(now);
       this.#wakeOne(group.id);
     }
+    this.#machine.timersMoved();
     removeLetters(log, agedLetters(state, now), 'age');
+    if (state.schedule.earliest <= now) this.#produceDue();
     if (this.#trimming.isDue(this.#machine.ageDue())) this.#trimming.retain();
     this.#stored.forget();
     this.#alarm = Infinity;
     this.#changed();
   }
 
+  /** One slice after another, and others have their turn between; what fails is tried again in a while. */
+  #produceDue(): void {
+    if (this.#isProducingDue) return;
+    this.#isProducingDue = true;
+    const { timers, journal, limits } = this.#ports;
+    const again = (ms: number) =>
+      timers.after(ms, () => {
+        this.#isProducingDue = false;
+        if (!this.#removed && this.log.closed === undefined) this.#changed();
+      });
+    produceDue(this.log, this.#stored, this.state, limits).then(
+      (isMore) => {
+        if (isMore) this.#produced();
+        again(0);
+      },
+      (error: unknown) => {
+        if (this.log.closed !== undefined || this.#removed) return;
+        journal.error(`Partition ${this.log.key} cannot give out what is due: ${error instanceof Error ? error.message : String(error)}`);
+        again(DUE_AGAIN_MS);
+      },
+    );
+  }
+
+  cancel(number: number): { readonly index: number } | undefined {
+    const { schedule } = this.state;
+    if (schedule.get(number) === undefined) return undefined;
+    const index = this.log.append([draft(KIND.scheduleEnded, { why: 'cancelled', numbers: [number], first: 0 })], this.log.now);
+    this.#changed();
+    return { index };
+  }
+
+  async cancelDelayed(number: number): Promise<boolean> {
+    const cancelled = this.cancel(number);
+    await this.log.wait(isPlanted('cancel-told-early') ? 0 : (cancelled?.index ?? this.log.last), this.#level);
+    return cancelled !== undefined;
+  }
+
+  async describeDelayed(number: number): Promise<{ key: string | undefined; id: string | undefined } | undefined> {
+    const delayed = this.state.schedule.get(number);
+    if (delayed === undefined) return undefined;
+    try {
+      const { body } = await this.#stored.entry(delayed.index);
+      const start = skip(body, HEADER_BYTES, delayed.place);
+      const cursor = new RecordCursor(body, start, skip(body, start, 1));
+      cursor.next();
+      return { key: cursor.key, id: cursor.id };
+    } catch (error) {
+      if (this.state.schedule.get(number) !== delayed) return undefined;
+      throw error;
+    }
+  }
+
   /** After anything that may move what is due. */
   #changed(): void {
     if (this.#removed) return;
-    const due = Math.min(this.#machine.timersDue(), this.#trimming.due(this.#machine.ageDue()));
+    const timersDue = this.#isProducingDue && this.state.schedule.earliest <= this.log.now ? Infinity : this.#machine.timersDue();
+    const due = Math.min(timersDue, this.#trimming.due(this.#machine.ageDue()));
     if (due === this.#alarm) return;
     this.#alarm = due;
     this.#ports.alarm(this.log.brokerTime(due));

@@ -20,6 +20,8 @@ import { isPlanted } from '../faults.ts';
 import type { Limits } from '../limits.ts';
 import type { Claim } from './claim.ts';
 import { Claims } from './claim.ts';
+import { ScheduledWriter } from './delay.ts';
+import { SCHEDULED_PLACE } from './schedule.ts';
 import type { PartitionState } from './state.ts';
 
 /** A batch of which all records go to this partition. */
@@ -35,6 +37,7 @@ export interface PartResult {
   readonly ranges: [number, number][];
   /** `[index, sequence of the first one]`. */
   readonly duplicates: [number, number][];
+  readonly scheduled: { readonly index: number; readonly number: number; readonly dueAt: number; readonly duplicate: boolean }[];
   readonly errors: { index: number; code: Code; detail: string }[];
 }
 
@@ -51,7 +54,17 @@ export function decideProduce(
   now: number,
   limits: Limits,
 ): { drafts: Draft[]; results: (PartResult | WaysideError)[] } {
-  const step: Step = { state, now, writer: new EntryWriter(state.next, limits), claims: undefined, isStale: false };
+  const step: Step = {
+    state,
+    now,
+    writer: new EntryWriter(state.next, limits),
+    delayed: new ScheduledWriter(limits),
+    nextDelayed: state.schedule.next,
+    dueAt: new Map(),
+    taken: new Map(),
+    claims: undefined,
+    isStale: false,
+  };
   const results = parts.map((part) => {
     const claim = claimOf(step, part);
     if (claim instanceof WaysideError) return claim;
@@ -60,7 +73,7 @@ export function decideProduce(
     const gather = parts.length > 1 && part.view.recordsEnd < GATHER_BYTES;
     return isPlain(state, part, claim) && !gather ? step.writer.whole(part, claim) : new PartTaker(step, part, claim).take();
   });
-  return { drafts: [...step.writer.finish(), ...(step.claims?.drafts() ?? [])], results };
+  return { drafts: [...step.writer.finish(), ...step.delayed.finish(), ...(step.claims?.drafts() ?? [])], results };
 }
 
 /** What the parts of a step share. */
@@ -68,6 +81,12 @@ interface Step {
   readonly state: PartitionState;
   readonly now: number;
   readonly writer: EntryWriter;
+  readonly delayed: ScheduledWriter;
+  /** The number of the next delayed message. */
+  nextDelayed: number;
+  /** When those are due that were accepted in this step, by number; and their numbers, by id. */
+  readonly dueAt: Map<number, number>;
+  readonly taken: Map<string, number>;
   /** Made for the first part that has a producer. */
   claims: Claims | undefined;
   /** A part has to come again, so that all behind it do: they keep their order. */
@@ -95,6 +114,10 @@ function isPlain({ settings }: PartitionState, { view }: Part, claim: Claim | un
 function refusePart(step: Step, part: Part, claim: Claim | undefined): WaysideError | undefined {
   const { atomic, expectedSequence } = part.input;
   const { next } = step.writer;
+  if (expectedSequence !== undefined && part.view.anyDelay && isAnyDelayed(part.view))
+    return new WaysideError('INVALID_REQUEST', 'A delayed message gets its sequence when it is due: none can be expected of it.', {
+      field: 'expectedSequence',
+    });
   if (expectedSequence !== undefined && expectedSequence !== next && !isRepeat(step, part, claim)) {
     if (isPlanted('sequence-not-compared')) return undefined;
     return new WaysideError(
@@ -110,10 +133,16 @@ function refusePart(step: Step, part: Part, claim: Claim | undefined): WaysideEr
   return new WaysideError(code, isAlone ? detail : `Message ${index}: ${detail} The batch is atomic, so none of it is stored.`, { index });
 }
 
-/** Every message of the part was produced before. */
-function isRepeat({ state, now }: Step, { view }: Part, claim: Claim | undefined): boolean {
+function isAnyDelayed(view: BatchView): boolean {
   const cursor = new RecordCursor(view.bytes, view.recordsStart, view.recordsEnd);
-  while (cursor.next()) if (placeBefore(state, cursor, now, claim) === 0) return false;
+  while (cursor.next()) if (cursor.delayMs > 0) return true;
+  return false;
+}
+
+/** Every message of the part was produced before. */
+function isRepeat(step: Step, { view }: Part, claim: Claim | undefined): boolean {
+  const cursor = new RecordCursor(view.bytes, view.recordsStart, view.recordsEnd);
+  while (cursor.next()) if (placeBefore(step, cursor, claim) === 0) return false;
   return view.count > 0;
 }
 
@@ -135,21 +164,15 @@ interface Refusal {
 }
 
 /** Of a record: why it is refused; the message that it became before; or 0, when it is to be stored. */
-function judge(
-  { state, now, writer }: Step,
-  cursor: RecordCursor,
-  claim: Claim | undefined,
-  early: Refusal | undefined,
-  room: Room,
-): Refusal | number {
+function judge(step: Step, cursor: RecordCursor, claim: Claim | undefined, early: Refusal | undefined, room: Room): Refusal | number {
   // What its producer has sent before is there, whatever the station would say of it now.
   const repeated = claim?.place(cursor.index) ?? 0;
   if (repeated !== 0) return repeated;
-  const refusal = early ?? refuseRecord(cursor, writer.limits);
+  const refusal = early ?? refuseRecord(cursor, step.writer.limits);
   if (refusal !== undefined) return refusal;
-  const known = cursor.idStart < 0 ? 0 : findId(state, cursor, now);
+  const known = cursor.idStart < 0 ? 0 : findId(step, cursor);
   if (known !== 0) return known;
-  return refuseRepeat(cursor, claim) ?? room.take(cursor.end - cursor.offset) ?? 0;
+  return refuseRepeat(cursor, claim) ?? refuseDelay(step, cursor) ?? room.take(cursor.end - cursor.offset) ?? 0;
 }
 
 /** What the walk has refused, by place; asked in order. */
@@ -159,8 +182,8 @@ function refusedOf({ refused }: BatchView): (index: number) => Refusal | undefin
 }
 
 /** The message that the record became before, by its producer's sequence or by its id; 0 when it is new. */
-function placeBefore(state: PartitionState, cursor: RecordCursor, now: number, claim: Claim | undefined): number {
-  return claim?.place(cursor.index) || (cursor.idStart < 0 ? 0 : findId(state, cursor, now));
+function placeBefore(step: Step, cursor: RecordCursor, claim: Claim | undefined): number {
+  return claim?.place(cursor.index) || (cursor.idStart < 0 ? 0 : findId(step, cursor));
 }
 
 /** A sequence that was used is never used again, whatever became of it. */
@@ -172,13 +195,26 @@ function refuseRepeat(cursor: RecordCursor, claim: Claim | undefined): Refusal |
   };
 }
 
-function findId(state: PartitionState, cursor: RecordCursor, now: number): number {
+/** @returns its sequence, or its number on top of SCHEDULED_PLACE while it waits; 0 where it is new */
+function findId({ state, now, taken }: Step, cursor: RecordCursor): number {
   if (isPlanted('forget-an-id')) return 0;
+  if (state.schedule.count + taken.size > 0) {
+    const id = cursor.id!;
+    const number = state.schedule.byId(id)?.number ?? taken.get(id);
+    if (number !== undefined) return SCHEDULED_PLACE + number;
+  }
   return state.dedup.find(cursor.bytes, cursor.idStart, cursor.idEnd, now, state.settings.dedupWindowMs);
 }
 
+function refuseDelay({ state: { schedule }, nextDelayed, writer }: Step, { delayMs }: RecordCursor): Refusal | undefined {
+  const { schedulesMax } = writer.limits;
+  if (delayMs <= 0 || schedule.count + nextDelayed - schedule.next < schedulesMax) return undefined;
+  return { code: 'LIMIT_EXCEEDED', detail: `${schedulesMax} delayed messages wait in the partition, and no more are allowed.` };
+}
+
 function refuseRecord(cursor: RecordCursor, { delayMsMax }: Limits): Refusal | undefined {
-  if (cursor.delayMs > 0) return { code: 'INVALID_REQUEST', detail: 'Delayed messages are not available in this version.' };
+  if (cursor.delayMs > delayMsMax)
+    return { code: 'INVALID_REQUEST', detail: `Its delay is ${cursor.delayMs} ms; ${delayMsMax} (a year) are the most.` };
   if (cursor.expiresMs === 0 || cursor.expiresMs > delayMsMax)
     return { code: 'INVALID_REQUEST', detail: `Its expiry is ${cursor.expiresMs} ms; it must be from 1 to ${delayMsMax} (a year).` };
   return undefined;
@@ -189,10 +225,12 @@ class Room {
   #messages: number;
   #bytes: number;
 
-  constructor({ settings: { retention }, next, first, bytes }: PartitionState, writer: EntryWriter) {
+  constructor({ settings: { retention }, next, first, bytes, schedule }: PartitionState, writer: EntryWriter) {
     const refuses = retention.discard === 'refuse';
-    this.#messages = refuses && retention.maxMessages !== undefined ? retention.maxMessages - (writer.next - first) : Infinity;
-    this.#bytes = refuses && retention.maxBytes !== undefined ? retention.maxBytes - bytes - writer.bytesSince(next) : Infinity;
+    this.#messages =
+      refuses && retention.maxMessages !== undefined ? retention.maxMessages - (writer.next - first) - schedule.count : Infinity;
+    this.#bytes =
+      refuses && retention.maxBytes !== undefined ? retention.maxBytes - bytes - schedule.bytes - writer.bytesSince(next) : Infinity;
   }
 
   take(bytes: number): Refusal | undefined {
@@ -215,7 +253,7 @@ class PartTaker {
   readonly #part: Part;
   readonly #claim: Claim | undefined;
   readonly #room: Room;
-  readonly #result: PartResult = { ranges: [], duplicates: [], errors: [] };
+  readonly #result: PartResult = { ranges: [], duplicates: [], scheduled: [], errors: [] };
 
   constructor(step: Step, part: Part, claim: Claim | undefined) {
     this.#step = step;
@@ -226,17 +264,48 @@ class PartTaker {
 
   take(): PartResult {
     const { view } = this.#part;
-    const { ranges, duplicates, errors } = this.#result;
+    const { ranges, errors } = this.#result;
     const refused = refusedOf(view);
     const cursor = new RecordCursor(view.bytes, view.recordsStart, view.recordsEnd);
     while (cursor.next()) {
       const verdict = judge(this.#step, cursor, this.#claim, refused(cursor.index), this.#room);
-      if (verdict === 0) extend(ranges, this.#store(cursor));
-      else if (typeof verdict === 'number') duplicates.push([cursor.index, verdict]);
+      if (verdict === 0 && cursor.delayMs > 0) this.#delay(cursor);
+      else if (verdict === 0) extend(ranges, this.#store(cursor));
+      else if (typeof verdict === 'number') this.#repeat(cursor.index, verdict);
       else errors.push({ index: cursor.index, code: verdict.code, detail: verdict.detail });
     }
     this.#claim?.use();
     return this.#result;
+  }
+
+  #delay(cursor: RecordCursor): void {
+    const { now, delayed, taken } = this.#step;
+    const { index, id } = cursor;
+    const number = this.#step.nextDelayed++;
+    const dueAt = now + cursor.delayMs;
+    delayed.take(cursor, { number, due: dueAt, accepted: now });
+    this.#step.dueAt.set(number, dueAt);
+    if (id !== undefined) taken.set(id, number);
+    this.#claim?.stored(index, 1, SCHEDULED_PLACE + number);
+    this.#result.scheduled.push({ index, number, dueAt, duplicate: false });
+  }
+
+  /** @param place as findId and Claim.place give it */
+  #repeat(index: number, place: number): void {
+    const { state } = this.#step;
+    if (place < SCHEDULED_PLACE) {
+      this.#result.duplicates.push([index, place]);
+      return;
+    }
+    const number = place - SCHEDULED_PLACE;
+    const dueAt = state.schedule.get(number)?.due ?? this.#step.dueAt.get(number);
+    const sequence = state.schedule.sequenceOf(number);
+    if (dueAt !== undefined) this.#result.scheduled.push({ index, number, dueAt, duplicate: true });
+    else if (sequence !== undefined) this.#result.duplicates.push([index, sequence]);
+    else {
+      const detail = 'It was accepted as a delayed message, which was cancelled since, or is no longer remembered.';
+      this.#result.errors.push({ index, code: 'PRODUCER_GAP', detail });
+    }
   }
 
   #store(cursor: RecordCursor): number {
@@ -279,14 +348,14 @@ class EntryWriter {
   /** Stores the batch as it came. */
   whole({ view }: Part, claim: Claim | undefined): PartResult {
     claim?.use();
-    if (view.count === 0) return { ranges: [], duplicates: [], errors: [] };
+    if (view.count === 0) return { ranges: [], duplicates: [], scheduled: [], errors: [] };
     this.#close();
     const first = this.next;
     this.next += view.count;
     this.#bytes += view.recordsEnd - view.recordsStart;
     this.#drafts.push(batchDraft(KIND.produced, producedBody(view.bytes, view.recordsEnd, view.crc), first, view.count));
     claim?.stored(0, view.count, first);
-    return { ranges: [[first, view.count]], duplicates: [], errors: [] };
+    return { ranges: [[first, view.count]], duplicates: [], scheduled: [], errors: [] };
   }
 
   /** @returns its sequence */

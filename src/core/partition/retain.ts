@@ -15,8 +15,11 @@ import { KIND } from '../entry/kinds.ts';
 import { carriedBody, recordsEnd } from '../entry/produce.ts';
 import type { Trimmed } from '../entry/station.ts';
 import { isPlanted } from '../faults.ts';
-import type { EntryHead } from '../ports.ts';
+import type { Limits } from '../limits.ts';
+import type { EntryHead, StoredEntry } from '../ports.ts';
+import { ScheduledWriter } from './delay.ts';
 import { ACKED } from './runs.ts';
+import type { Delayed } from './schedule.ts';
 import type { Group, PartitionState } from './state.ts';
 import type { Found, Stored } from './stored.ts';
 import { isTrimmed } from './stored.ts';
@@ -73,15 +76,31 @@ export async function trimSlice(
   stored: Stored,
   state: PartitionState,
   goal: Goal,
+  limits: Limits,
 ): Promise<{ index: number; more: boolean }> {
   const cut = await findCut(log, stored, state, goal);
   const wanted = cut.first === state.next ? log.last + 1 : await log.volume.find(log.key, 'sequence', cut.first);
   const carried = new Map<number, Found>();
+  const entries = new Map<number, StoredEntry>();
   for (;;) {
     // Messages that came while we waited are all above the cut; a letter that came may lie below it.
     const floor = isWorthCarrying(log, state, cut, wanted) ? wanted : log.dataFloor;
     const missing = toCarry(log, state, cut.first, floor).filter((sequence) => !carried.has(sequence));
-    if (missing.length === 0) return { index: appendTrim(log, state, goal, cut, carried, floor), more: cut.more };
+    const waiting = waitingBelow(log, state, floor);
+    const unread = waiting.filter(({ index }) => !entries.has(index));
+    if (missing.length + unread.length === 0) {
+      const drafts = carryWaiting(waiting, entries, limits);
+      return { index: appendTrim(log, state, goal, cut, carried, floor, drafts), more: cut.more };
+    }
+    for (const { index } of unread) {
+      if (entries.has(index)) continue;
+      try {
+        entries.set(index, await stored.entry(index));
+      } catch (error) {
+        // What it held was due meanwhile, or was cancelled, and its entry was let go.
+        if (waitingBelow(log, state, floor).some((each) => each.index === index)) throw error;
+      }
+    }
     for (const sequence of missing) {
       try {
         carried.set(sequence, await stored.take(sequence, 1, 1));
@@ -100,6 +119,7 @@ function appendTrim(
   cut: Cut,
   carried: ReadonlyMap<number, Found>,
   floor: number,
+  waiting: readonly Draft[],
 ): number {
   const trimmed = {
     command: cut.more ? 0 : goal.command,
@@ -110,15 +130,16 @@ function appendTrim(
   };
   const drafts = carried.size === 0 ? [] : [carriedDraft(carried)];
   state.trimmedBytes = floor > log.dataFloor ? 0 : state.trimmedBytes + cut.bytesGone;
-  return log.append([...drafts, draft(KIND.trimmed, trimmed)], log.now, floor);
+  return log.append([...drafts, ...waiting, draft(KIND.trimmed, trimmed)], log.now, floor);
 }
 
 /** Copying forward is put off until it frees twice what it costs, so that a few letters are not written again at each trim. */
 function isWorthCarrying(log: ActorLog, state: PartitionState, cut: Cut, floor: number): boolean {
   const messages = toCarry(log, state, cut.first, floor).length;
-  if (messages === 0) return true;
+  const waiting = waitingBelow(log, state, floor).reduce((sum, { bytes }) => sum + bytes, 0);
+  if (messages + waiting === 0) return true;
   const mean = cut.bytesGone / Math.max(1, cut.first - state.first) || 256;
-  return state.trimmedBytes + cut.bytesGone > 2 * messages * mean;
+  return state.trimmedBytes + cut.bytesGone > 2 * (messages * mean + waiting);
 }
 
 interface Cut {
@@ -190,6 +211,22 @@ function toCarry(log: ActorLog, state: PartitionState, first: number, floor: num
     if (pin.carried !== 0 ? pin.carried < floor : sequence < first) sequences.push(sequence);
   }
   return sequences;
+}
+
+/** Delayed messages whose bytes lie where the log lets go. */
+function waitingBelow(log: ActorLog, { schedule }: PartitionState, floor: number): Delayed[] {
+  if (floor <= log.dataFloor || schedule.count === 0 || isPlanted('trim-what-waits')) return [];
+  return [...schedule.all()].filter(({ index }) => index < floor);
+}
+
+function carryWaiting(waiting: readonly Delayed[], entries: ReadonlyMap<number, StoredEntry>, limits: Limits): Draft[] {
+  const writer = new ScheduledWriter(limits);
+  for (const { number, due, accepted, index, place } of waiting) {
+    const { body } = entries.get(index)!;
+    const start = skip(body, HEADER_BYTES, place);
+    writer.carry(body, start, skip(body, start, 1), { number, due, accepted });
+  }
+  return writer.finish();
 }
 
 function carriedDraft(carried: ReadonlyMap<number, Found>): Draft {

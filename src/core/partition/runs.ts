@@ -161,8 +161,8 @@ export class Runs {
 
   #moved(before: Run, after: Run): void {
     if (after.state === ACKED) {
-      if (before.state === ACKED && !isPlanted('settled-twice-counted-twice')) return;
-      this.tally[after.why] += after.end - after.from;
+      if (before.state === ACKED) return;
+      if (after.why !== 'trimmed' || !isPlanted('trimmed-not-counted')) this.tally[after.why] += after.end - after.from;
       this.watcher?.settled(after.from, after.end, before);
     } else if (after.state === LEASED) this.watcher?.leased(after, before);
     else this.watcher?.returned(after, before);

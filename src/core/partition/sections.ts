@@ -98,6 +98,7 @@ export function* takeSections(state: PartitionState): Iterable<readonly [string,
   }
   yield* state.dedup.takeSections();
   yield* state.producers.takeSections();
+  yield* state.schedule.takeSections();
 }
 
 export function encodeGroup(group: Group): Uint8Array {
@@ -129,6 +130,7 @@ export function loadSection(state: PartitionState, name: string, body: Uint8Arra
   else if (name.startsWith('group:')) loadGroup(state, body);
   else if (name.startsWith('ids:')) state.dedup.load(body);
   else if (name.startsWith('producers:')) state.producers.load(body);
+  else if (name.startsWith('delayed')) state.schedule.load(name, body);
   else throw new TypeError(`A partition has no section named ${name}.`);
 }
 

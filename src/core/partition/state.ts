@@ -10,6 +10,7 @@ import { Dedup } from './dedup.ts';
 import type { ProducerLimits } from './producers.ts';
 import { Producers } from './producers.ts';
 import { Runs } from './runs.ts';
+import { Schedule } from './schedule.ts';
 
 export interface Group {
   readonly id: number;
@@ -80,6 +81,7 @@ export class PartitionState {
   lettersDirty = false;
   readonly dedup: Dedup;
   readonly producers: Producers;
+  readonly schedule = new Schedule();
   readonly groupsGone: number[] = [];
 
   constructor(partition: number, hashSeed: number, limits: ProducerLimits) {

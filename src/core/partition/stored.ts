@@ -77,6 +77,11 @@ export class Stored {
     return this.#holding(sequence);
   }
 
+  /** A data entry that lives. */
+  entry(index: number): Soon<StoredEntry> {
+    return this.#entry(index);
+  }
+
   /** What was read is no longer needed: frees it. */
   forget(): void {
     this.#window.clear();

@@ -6,6 +6,7 @@
  * Elsewhere: what goes, and a slice of it (retain.ts).
  */
 import type { ActorLog } from '../actor/log.ts';
+import type { Limits } from '../limits.ts';
 import type { Journal } from '../ports.ts';
 import type { Goal } from './retain.ts';
 import { retentionGoal, trimSlice } from './retain.ts';
@@ -21,6 +22,7 @@ export class Trimming {
   readonly #log: ActorLog;
   readonly #stored: Stored;
   readonly #state: PartitionState;
+  readonly #limits: Limits;
   readonly #journal: Journal;
   /** What is due may be another now. */
   readonly #changed: () => void;
@@ -30,10 +32,11 @@ export class Trimming {
   #isRetaining = false;
   #isStopped = false;
 
-  constructor(log: ActorLog, stored: Stored, state: PartitionState, journal: Journal, changed: () => void) {
+  constructor(log: ActorLog, stored: Stored, state: PartitionState, limits: Limits, journal: Journal, changed: () => void) {
     this.#log = log;
     this.#stored = stored;
     this.#state = state;
+    this.#limits = limits;
     this.#journal = journal;
     this.#changed = changed;
   }
@@ -84,7 +87,7 @@ export class Trimming {
   async #slices(goal: Goal): Promise<number> {
     let last = 0;
     for (let isDone = false; !isDone && !this.#isStopped; ) {
-      const { index, more } = await trimSlice(this.#log, this.#stored, this.#state, goal);
+      const { index, more } = await trimSlice(this.#log, this.#stored, this.#state, goal, this.#limits);
       last = index;
       isDone = !more;
     }

@@ -200,6 +200,7 @@ function resultsOf(result: ProduceResult): unknown {
   return {
     results: placesOf<unknown>(result, {
       placed: (partition, sequence, duplicate) => ({ partition, sequence, duplicate, durability }),
+      delayed: (scheduleId, dueAt) => ({ scheduleId, dueAt, durability }),
       refused: (code, detail) => ({ code, detail }),
     }),
   };

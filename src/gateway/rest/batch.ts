@@ -15,7 +15,7 @@ import { mediaType, readBody } from './body.ts';
 import type { Call } from './call.ts';
 import { appendGiven } from './given.ts';
 import { wholeHeader } from './headers.ts';
-import { EXPECTED_SEQUENCE, PRODUCER_HEADERS, produceQuery, producerOf, refuseLater } from './produce.ts';
+import { EXPECTED_SEQUENCE, PRODUCER_HEADERS, produceQuery, producerOf } from './produce.ts';
 import { choice, readQuery } from './query.ts';
 import type { Route } from './route.ts';
 import type { Service } from './service.ts';
@@ -35,7 +35,7 @@ export function batchRoutes(service: Service): Route[] {
   const run = async (call: Call): Promise<Response> => {
     const { namespace, station } = call;
     const { partition, atomic: asked } = readQuery(call.request.url, query);
-    refuseLater(call);
+    refuseOfOne(call);
     const expectedSequence = wholeHeader(call, 'expected-sequence', 1);
     const producer = producerOf(call);
     const type = mediaType(call);
@@ -107,6 +107,23 @@ export function batchRoutes(service: Service): Route[] {
   ];
 }
 
+/** What only one message can have is not passed over in silence. @throws INVALID_REQUEST */
+function refuseOfOne(call: Call): void {
+  for (const [header, field] of [
+    ['message-delay-ms', 'delayMs'],
+    ['message-expires-ms', 'expiresMs'],
+  ] as const) {
+    if (call.header(header) === undefined) continue;
+    throw new WaysideError(
+      'INVALID_REQUEST',
+      `${header} is of one message. In a batch each message has its own ${field}. Nothing was stored.`,
+      {
+        field: header,
+      },
+    );
+  }
+}
+
 function recordsAnswer(result: ProduceResult): Response {
   return json(rangesOf(result), result.errors.length === 0 ? 201 : 207);
 }
@@ -116,6 +133,7 @@ function formsAnswer(result: ProduceResult): Response {
   const rest = `,"durability":"${result.durability}"}`;
   const places = placesOf(result, {
     placed: (partition, sequence, isDuplicate) => `{"partition":${partition},"sequence":${sequence},"duplicate":${isDuplicate}${rest}`,
+    delayed: (scheduleId, dueAt) => `{"scheduleId":"${scheduleId}","dueAt":${dueAt}${rest}`,
     refused: (code, detail) => JSON.stringify({ code, detail }),
   });
   return jsonText(`{"results":[${places.join(',')}]}`, result.errors.length === 0 ? 201 : 207);

@@ -133,6 +133,21 @@ export function groupRoutes({ broker, limits, schemas }: Service): Route[] {
       run: async (call) => json(await broker.pending(call.namespace, call.station, call.group, readQuery(call.request.url, page))),
     },
     {
+      method: 'GET',
+      path: '/stations/:station/groups/:group/audit',
+      where: 'namespace',
+      topic: TOPIC,
+      id: 'auditGroup',
+      summary: 'Add up a group',
+      about: 'Where each message that was produced is, for the group: `produced + again` is the sum of all others.',
+      answers: { 200: { about: 'The sums, and those of each partition.', json: schemas.groups.audit } },
+      codes: ['INVALID_NAME', 'STATION_NOT_FOUND', 'GROUP_NOT_FOUND'],
+      run: async (call) => {
+        readQuery(call.request.url, {});
+        return json(await broker.audit(call.namespace, call.station, call.group));
+      },
+    },
+    {
       method: 'POST',
       path: '/stations/:station/groups/:group/seek',
       where: 'namespace',

@@ -34,7 +34,6 @@ export function produceRoutes(service: Service): Route[] {
   const run = async (call: Call): Promise<Response> => {
     const { namespace, station } = call;
     const { partition }: Values<typeof query> = readQuery(call.request.url, query);
-    refuseLater(call);
     const expectedSequence = wholeHeader(call, 'expected-sequence', 1);
     const producer = producerOf(call);
     const message = {
@@ -43,6 +42,9 @@ export function produceRoutes(service: Service): Route[] {
       // An empty one is how some clients say that there is none.
       contentType: call.header('content-type') === '' ? undefined : fromHeader(call, 'content-type'),
       headers: messageHeaders(call),
+      // A delay of 0 is no delay.
+      delayMs: wholeHeader(call, 'message-delay-ms', 0) || undefined,
+      expiresMs: wholeHeader(call, 'message-expires-ms', 0),
       payload: await readBody(call, limit),
     };
     builder.reset();
@@ -65,6 +67,8 @@ export function produceRoutes(service: Service): Route[] {
       headers: {
         'Idempotency-Key': "An id: stored once within the station's `dedupWindowMs`.",
         'Message-Key': 'Decides the partition, and the order within it.',
+        'Message-Delay-Ms': 'The message comes after so long, at most a year: it gets its sequence then.',
+        'Message-Expires-Ms': 'After so long, counted from its sequence, it is given to no group any more.',
         'Message-Header-NAME': 'A header of the message; the value is percent-encoded UTF-8.',
         'Expected-Sequence': `${EXPECTED_SEQUENCE} A repeat of an id wins over it.`,
         ...PRODUCER_HEADERS,
@@ -80,6 +84,11 @@ export function produceRoutes(service: Service): Route[] {
           about: 'It is stored, as durably as `durability` says.',
           json: schemas.messages.produced,
           example: { partition: 0, sequence: 1, duplicate: false, durability: 'synced' },
+        },
+        202: {
+          about: 'It is delayed, and kept as durably as `durability` says. A repeat is answered with the same `scheduleId`.',
+          json: schemas.messages.delayed,
+          example: { scheduleId: '0-1-1x2y3z4', dueAt: 1_760_000_060_000, durability: 'synced' },
         },
       },
       codes: [
@@ -98,18 +107,6 @@ export function produceRoutes(service: Service): Route[] {
       run,
     },
   ];
-}
-
-/**
- * What the contract names and this version cannot do: refused, never silently left out. A delay of 0 is no delay.
- *
- * @throws INVALID_REQUEST
- */
-export function refuseLater(call: Call): void {
-  const delay = wholeHeader(call, 'message-delay-ms', 0);
-  const expires = wholeHeader(call, 'message-expires-ms', 0);
-  if (delay) throw notYet('Message-Delay-Ms');
-  if (expires !== undefined) throw notYet('Message-Expires-Ms');
 }
 
 /** Whose message, or batch, it is; undefined where nobody counts. @throws INVALID_REQUEST */
@@ -132,15 +129,16 @@ export const PRODUCER_HEADERS = {
   'Producer-Sequence': "Counts the producer's messages from 1 in each partition and epoch; of a batch, that of its first message.",
 };
 
-function notYet(header: string): WaysideError {
-  return new WaysideError('INVALID_REQUEST', `${header} is not available in this version. Nothing was stored.`, { field: header });
-}
-
-function answer({ ranges, duplicates, errors, durability }: ProduceResult): Response {
+function answer({ ranges, duplicates, scheduled, errors, durability }: ProduceResult): Response {
   const [range] = ranges;
   if (range !== undefined) return placed(range[0], range[1], false, durability, 201);
   const [duplicate] = duplicates;
   if (duplicate !== undefined) return placed(duplicate[1], duplicate[2], true, durability, 200);
+  const [delayed] = scheduled;
+  if (delayed !== undefined) {
+    const { scheduleId, dueAt } = delayed;
+    return new Response(JSON.stringify({ scheduleId, dueAt, durability }), { status: 202, headers: JSON_HEADERS });
+  }
   const [error] = errors;
   throw error === undefined ? new TypeError('a message that was neither stored nor refused') : new WaysideError(error.code, error.detail);
 }
