@@ -113,7 +113,7 @@ function refuseOfOne(call: Call): void {
     ['message-delay-ms', 'delayMs'],
     ['message-expires-ms', 'expiresMs'],
   ] as const) {
-    if (call.header(header) === undefined) continue;
+    if (wholeHeader(call, header, 0) === undefined) continue;
     throw new WaysideError(
       'INVALID_REQUEST',
       `${header} is of one message. In a batch each message has its own ${field}. Nothing was stored.`,

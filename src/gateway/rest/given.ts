@@ -36,6 +36,8 @@ export function appendGiven(builder: BatchBuilder, message: GivenMessage, index:
   if (forms !== 1) throw refuse(index, 'takes exactly one of "payload", "text", "base64"');
   if (message.delayMs !== undefined && message.delayMs > limits.delayMsMax)
     throw refuse(index, `may be delayed by ${limits.delayMsMax} ms at most`, 'delayMs');
+  if (message.expiresMs !== undefined && (message.expiresMs < 1 || message.expiresMs > limits.delayMsMax))
+    throw refuse(index, `may expire after 1 to ${limits.delayMsMax} ms`, 'expiresMs');
   const record: NewMessage = {
     key: message.key,
     id: message.id,
