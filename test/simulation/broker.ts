@@ -32,6 +32,7 @@ import type { Seen } from './checkers/log.ts';
 import { checkComplete, checkRead, forgetFrom, readBlock, recordBytes } from './checkers/log.ts';
 import { checkProducers } from './checkers/producers.ts';
 import { checkBounds } from './checkers/retention.ts';
+import { checkCame } from './checkers/schedule.ts';
 import { excess as overBound } from './checkers/space.ts';
 import { difference, walk } from './checkers/state.ts';
 import type { StationSlot as Slot } from './checkers/told.ts';
@@ -587,10 +588,9 @@ class Campaign implements Stage {
     for (const slot of this.told.slots) {
       const { life } = slot;
       if (life === undefined || slot.changing !== undefined) continue;
-      const ends = await this.#ends(slot);
-      const seen = ends && (await this.#readAll(slot));
-      const later = seen && (await this.#ends(slot));
-      if (ends === undefined || seen === undefined || later === undefined) return false;
+      const looked = await this.#lookAtAll(slot);
+      if (looked === undefined) return false;
+      const { ends, seen, later } = looked;
       for (const log of life.logs) {
         const { first, next, bytes } = ends[log.partition]!;
         const mine = seen.filter((each) => each.partition === log.partition);
@@ -613,6 +613,18 @@ class Campaign implements Stage {
     }
     this.#lost = false;
     return true;
+  }
+
+  /** What is there, at a time when nothing comes that was delayed. */
+  async #lookAtAll(slot: Slot) {
+    for (let tries = 0; ; tries++) {
+      const ends = await this.#ends(slot);
+      const seen = ends && (await this.#readAll(slot));
+      const later = seen && (await this.#ends(slot));
+      if (ends === undefined || seen === undefined || later === undefined) return undefined;
+      if (ends.every(({ next }, partition) => later[partition]!.next === next)) return { ends, seen, later };
+      if (tries > 1000) throw new Violation(`I9: messages come to ${slot.name} without end, and nobody sends any`);
+    }
   }
 
   async #ends(slot: Slot): Promise<(Ends[number] & { bytes: number })[] | undefined> {
@@ -678,6 +690,8 @@ class Campaign implements Stage {
       }
     }
     for (const slot of this.told.slots) for (const group of slot.groups) await this.#resume(group);
+    // What is delayed longest comes before it is looked whether anything is left.
+    await this.#sleep(3000);
     for (const slot of this.told.slots) for (const group of slot.groups) await this.#drain(slot, group);
     for (const slot of this.told.slots) await this.#checkWake(slot, this.#chance.pick(slot.groups));
     // Retention by number, age and acknowledgements catches up, and so does the volume.
@@ -741,6 +755,10 @@ class Campaign implements Stage {
     if (listed === undefined || ends === undefined || outcome.is !== 'answered' || slot.life === undefined)
       throw new Violation(`I9: ${slot.name} is not described at rest`);
     checkBounds(slot.life, outcome.value, this.brokerLeast());
+    await admin.read(slot, undefined, 0, true);
+    const firsts = outcome.value.counts.map(({ first }) => first);
+    checkCame(slot, this.told.sent.values(), firsts, this.brokerLeast());
+    if (outcome.value.scheduled > 0) throw new Violation(`delay: ${outcome.value.scheduled} messages of ${slot.name} wait at rest`);
     const lettersAge = typeof slot.config.deadLetter?.maxAgeMs === 'number';
     for (const group of slot.groups) {
       const info = await this.call(`group ${group.name}`, (broker) => broker.group(NAMESPACE, slot.name, group.name));

@@ -21,6 +21,8 @@ type Item = ScheduledMeta['items'][number];
 export class ScheduledWriter {
   readonly #limits: Pick<Limits, 'batchBytesMax' | 'batchCountMax'>;
   readonly #drafts: Draft[] = [];
+  /** Of all records taken. */
+  bytes = 0;
   #builder = new BatchBuilder();
   #items: Item[] = [];
 
@@ -32,6 +34,7 @@ export class ScheduledWriter {
   take(cursor: RecordCursor, item: Item): void {
     const { key, id, contentType, headers, expiresMs, payload } = cursor;
     this.#builder.append({ key, id, contentType, headers, expiresMs: expiresMs < 0 ? undefined : expiresMs, payload });
+    this.bytes += cursor.end - cursor.offset;
     this.#taken(item);
   }
 

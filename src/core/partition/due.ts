@@ -29,7 +29,16 @@ export async function produceDue(log: ActorLog, stored: Stored, state: Partition
   const due = state.schedule.due(log.now + (isPlanted('due-too-early') ? 50 : 0), SLICE);
   if (due.length === 0) return false;
   const entries = new Map<number, StoredEntry>();
-  for (const { index } of due) if (!entries.has(index)) entries.set(index, await stored.entry(index));
+  for (const each of due) {
+    const { index } = each;
+    if (entries.has(index)) continue;
+    try {
+      entries.set(index, await stored.entry(index));
+    } catch (error) {
+      // It was carried to another entry while this one was read, and this one is gone.
+      if (each.index === index && state.schedule.get(each.number) === each) throw error;
+    }
+  }
   const bytes = due.reduce((sum, each) => sum + each.bytes, 0);
   if (!log.volume.hasRoom(bytes)) await log.volume.makeRoom(bytes);
   if (log.closed !== undefined) throw log.closed;

@@ -148,7 +148,7 @@ function isRepeat(step: Step, { view }: Part, claim: Claim | undefined): boolean
 
 function firstRefusal(step: Step, part: Part, claim: Claim | undefined): PartResult['errors'][number] | undefined {
   const { view } = part;
-  const room = new Room(step.state, step.writer);
+  const room = new Room(step);
   const refused = refusedOf(view);
   const cursor = new RecordCursor(view.bytes, view.recordsStart, view.recordsEnd);
   while (cursor.next()) {
@@ -225,12 +225,14 @@ class Room {
   #messages: number;
   #bytes: number;
 
-  constructor({ settings: { retention }, next, first, bytes, schedule }: PartitionState, writer: EntryWriter) {
-    const refuses = retention.discard === 'refuse';
-    this.#messages =
-      refuses && retention.maxMessages !== undefined ? retention.maxMessages - (writer.next - first) - schedule.count : Infinity;
-    this.#bytes =
-      refuses && retention.maxBytes !== undefined ? retention.maxBytes - bytes - schedule.bytes - writer.bytesSince(next) : Infinity;
+  constructor({ state, writer, delayed, nextDelayed }: Step) {
+    const { settings, next, first, bytes, schedule } = state;
+    const { maxMessages, maxBytes, discard } = settings.retention;
+    // What is delayed has its place already.
+    const messages = writer.next - first + schedule.count + nextDelayed - schedule.next;
+    const taken = bytes + writer.bytesSince(next) + schedule.bytes + delayed.bytes;
+    this.#messages = discard === 'refuse' && maxMessages !== undefined ? maxMessages - messages : Infinity;
+    this.#bytes = discard === 'refuse' && maxBytes !== undefined ? maxBytes - taken : Infinity;
   }
 
   take(bytes: number): Refusal | undefined {
@@ -259,7 +261,7 @@ class PartTaker {
     this.#step = step;
     this.#part = part;
     this.#claim = claim;
-    this.#room = new Room(step.state, step.writer);
+    this.#room = new Room(step);
   }
 
   take(): PartResult {

@@ -8,6 +8,7 @@
  * Elsewhere: accepting them (delay.ts), giving them their sequences (due.ts), keeping their bytes (retain.ts).
  */
 import { decode, encode, list, number, optional, struct, text } from '../entry/codec.ts';
+import { isPlanted } from '../faults.ts';
 import { Heap } from '../heap.ts';
 
 export interface Delayed {
@@ -135,7 +136,7 @@ export class Schedule {
   /** What changed since the last call: sections to write, and (null) to remove. */
   takeSections(): [string, Uint8Array | null][] {
     const changed: [string, Uint8Array | null][] = [];
-    if (this.#dirty.size > 0) {
+    if (this.#dirty.size > 0 && !isPlanted('delayed-sections-forgotten')) {
       const items = new Map([...this.#dirty].sort((a, b) => a - b).map((chunk) => [chunk, [] as Delayed[]]));
       this.#dirty.clear();
       for (const delayed of this.#waiting.values()) items.get(Math.floor(delayed.number / CHUNK))?.push(delayed);

@@ -10,6 +10,7 @@ import { HEADER_BYTES } from '../../../src/core/batch/layout.ts';
 import type { Block } from '../../../src/core/calls.ts';
 import { checkRepeat } from './dedup.ts';
 import { mayBeTrimmed } from './retention.ts';
+import { checkDue } from './schedule.ts';
 import type { PartitionLog, Sent, StationLife, Told } from './told.ts';
 import { Violation } from './told.ts';
 
@@ -45,6 +46,7 @@ export function readBlock(told: Told, slotName: string, block: Block): Seen[] {
 /** I1, I3: notes that `sequence` is this message. */
 export function place(log: PartitionLog, sequence: number, sent: Sent, producedAt: number | undefined, acked: boolean): void {
   const where = `${log.station.slot.name}/${log.partition}/${sequence}`;
+  checkDue(log, sequence, sent, producedAt);
   const known = log.stored.get(sequence);
   if (known !== undefined && known.sent !== sent) {
     throw new Violation(

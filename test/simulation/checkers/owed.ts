@@ -25,7 +25,9 @@ export function isOwed(gp: GroupPartition, sequence: number): Owed {
 /** Do the group's filter and the message's expiry let it come? What was redriven is not asked again. */
 export function isChosen(gp: GroupPartition, sequence: number): Owed {
   const sent = gp.log.stored.get(sequence)?.sent;
-  if (gp.tracks.get(sequence)?.redriven === true || sent?.expiresMs !== undefined) return 'maybe';
+  // Nobody has seen it yet: it may have been delayed, and it may expire.
+  if (sent === undefined) return 'maybe';
+  if (gp.tracks.get(sequence)?.redriven === true || sent.expiresMs !== undefined) return 'maybe';
   return isLetThrough(gp.group.configs, sent);
 }
 

@@ -91,6 +91,8 @@ async function walkPartition(volume: Volume, clock: Clock, key: ActorKey, limits
     pins,
     ids,
     producers: [...state.producers.all()],
+    delayed: [...state.schedule.all()].sort((a, b) => a.number - b.number),
+    nextDelayed: state.schedule.next,
   });
 }
 

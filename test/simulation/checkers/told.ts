@@ -22,6 +22,18 @@ export interface Sent {
   readonly partition: number | undefined;
   readonly firstAt: number;
   readonly expiresMs?: number | undefined;
+  /** 0: it is not delayed. */
+  readonly delayMs?: number | undefined;
+  /** As it was accepted, surely. */
+  delayed?: {
+    readonly log: PartitionLog;
+    readonly scheduleId: string;
+    readonly dueAt: number;
+    /** So many milliseconds at least the partition's clock is ahead of the broker's. */
+    readonly ahead: number;
+    isSure: boolean;
+    cancelled: 'no' | 'maybe' | 'yes';
+  };
   /** Attempts that stored it, may have, or are under way. */
   possible: number;
   readonly places: { readonly log: PartitionLog; readonly sequence: number }[];
@@ -312,6 +324,14 @@ export class Told {
   /** The power went, or the storage failed: of a buffered station nothing that rests on the last moments is certain. */
   loseBuffered(slot: StationSlot): void {
     slot.turn++;
+    for (const sent of this.sent.values()) {
+      const { delayed } = sent;
+      if (sent.slot !== slot || delayed === undefined) continue;
+      delayed.isSure = false;
+      if (delayed.cancelled !== 'yes') continue;
+      delayed.cancelled = 'maybe';
+      sent.possible++;
+    }
     for (const group of slot.groups) {
       for (const gp of group.life?.partitions ?? []) {
         gp.turn++;

@@ -4,7 +4,9 @@
  * Holds: all is drawn from the seed, and swarm-wise: a seed has few kinds of call and of fault, and those often, so that
  * rare meetings become common in some seeds. Elsewhere: the calls (clients.ts), when lives end (../broker.ts).
  */
+import type { NewMessage } from '../../../src/core/batch/build.ts';
 import { BatchBuilder } from '../../../src/core/batch/build.ts';
+import { RecordCursor } from '../../../src/core/batch/cursor.ts';
 import type { GroupInput, Place, StationInput } from '../../../src/core/calls.ts';
 import type { Limits } from '../../../src/core/limits.ts';
 import type { LogSettings } from '../../../src/core/volume/settings.ts';
@@ -29,6 +31,7 @@ export interface Habits {
   readonly repeats: number;
   readonly keys: number;
   readonly expires: number;
+  readonly delays: number;
   readonly named: number;
   readonly large: number;
   readonly tooLarge: number;
@@ -53,6 +56,7 @@ export type AdminCall =
   | 'group'
   | 'pending'
   | 'letters'
+  | 'cancel'
   | 'redrive'
   | 'removeLetter'
   | 'patch'
@@ -202,6 +206,7 @@ function drawHabits(chance: Chance): Habits {
       group: share(0, 1),
       pending: share(0, 1),
       letters: share(0, 1, 2),
+      cancel: share(0, 1),
       redrive: share(0, 0, 1),
       removeLetter: share(0, 0, 0.5),
       patch: share(0, 0, 0.5),
@@ -220,6 +225,7 @@ function drawHabits(chance: Chance): Habits {
     repeats: share(0, 0.1, 0.4),
     keys: share(0, 0.5, 1),
     expires: share(0, 0, 0.3),
+    delays: share(0, 0, 0.3),
     named: share(0, 0.3, 1),
     large: share(0, 0.1, 0.5),
     tooLarge: share(0, 0, 0.1),
@@ -317,6 +323,8 @@ export function makeMessage(
     record: recordOf(builder.finish()),
     isTooLarge,
     partition,
+    // After a power cut a buffered station gives sequences again before anybody can see which were lost.
+    delayMs: slot.config.durability !== 'buffered' && chance.happens(habits.delays) ? chance.pick([1, 30, 300, 2000]) : undefined,
     expiresMs,
     firstAt: now,
     possible: 0,
@@ -330,9 +338,20 @@ export function makeMessage(
   return sent;
 }
 
+/** The record's fields: it is kept without the delay that it is sent with. */
+function fieldsOf(record: Uint8Array): NewMessage {
+  const cursor = new RecordCursor(record, 0, record.length);
+  cursor.next();
+  const { key, id, contentType, headers, expiresMs, payload } = cursor;
+  return { key, id, contentType, headers, expiresMs: expiresMs < 0 ? undefined : expiresMs, payload };
+}
+
 export function batchOf(messages: readonly Sent[]): Uint8Array {
   const builder = new BatchBuilder();
-  for (const { record } of messages) builder.appendRecord(record, 0, record.length);
+  for (const { record, delayMs } of messages) {
+    if (delayMs === undefined) builder.appendRecord(record, 0, record.length);
+    else builder.append({ ...fieldsOf(record), delayMs });
+  }
   return builder.finish();
 }
 

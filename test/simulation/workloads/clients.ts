@@ -148,14 +148,15 @@ export class Clients {
     const input: ProduceInput = {
       partition,
       atomic: isOne && chance.happens(habits.atomic),
-      expectedSequence: expected !== undefined && expected > 0 ? expected : undefined,
+      expectedSequence:
+        expected !== undefined && expected > 0 && messages.every(({ delayMs }) => delayMs === undefined) ? expected : undefined,
     };
     await this.#send(slot, messages, input);
   }
 
   /** A plain message to any partition. */
   async produceOne(slot: StationSlot): Promise<Sent> {
-    const plain = { ...this.#stage.habits, ids: 0, repeats: 0, tooLarge: 0, large: 0, keys: 0, expires: 0 };
+    const plain = { ...this.#stage.habits, ids: 0, repeats: 0, tooLarge: 0, large: 0, keys: 0, expires: 0, delays: 0 };
     const sent = makeMessage(
       this.#chance,
       plain,
@@ -236,9 +237,9 @@ export class Clients {
     before: readonly number[],
     askedAt: number,
   ): void {
-    const { ranges, duplicates, errors, partitions } = result;
+    const { ranges, duplicates, scheduled, errors, partitions } = result;
     const stored = ranges.reduce((sum, [, , count]) => sum + count, 0);
-    if (result.count !== messages.length || stored + duplicates.length + errors.length !== messages.length) {
+    if (result.count !== messages.length || stored + duplicates.length + scheduled.length + errors.length !== messages.length) {
       throw new Violation(
         `produce: ${messages.length} messages were sent; ${stored} stored, ${duplicates.length} repeated, ${errors.length} refused are answered`,
       );
@@ -247,6 +248,7 @@ export class Clients {
     const sure = token.life !== undefined && token.isSure();
     const logs = sure ? token.life.logs : undefined;
     const repeated = new Map(duplicates.map(([index, partition, sequence]) => [index, { partition, sequence }]));
+    const delayed = new Map(scheduled.map((each) => [each.index, each]));
     const refused = new Map(errors.map((error) => [error.index, error]));
     const next = new Map<number, { first: number; count: number }[]>();
     for (const [partition, first, count] of ranges) next.set(partition, [...(next.get(partition) ?? []), { first, count }]);
@@ -261,6 +263,13 @@ export class Clients {
         this.#notStored(sent);
         return;
       }
+      const later = delayed.get(index);
+      if (later !== undefined) {
+        this.#delayed(sent, later, logs);
+        return;
+      }
+      if (sent.delayMs !== undefined && !repeated.has(index))
+        throw new Violation(`delay: message ${sent.uid} is delayed by ${sent.delayMs} ms, and stored at once`);
       const repeat = repeated.get(index);
       if (repeat !== undefined) {
         this.#repeated(sent, repeat, logs, askedAt);
@@ -282,6 +291,50 @@ export class Clients {
     const first = ranges[0];
     if (input.expectedSequence !== undefined && first !== undefined && first[1] !== input.expectedSequence)
       throw new Violation(`produce: sequence ${input.expectedSequence} was expected, ${first[1]} was given`);
+  }
+
+  /** @param logs of the station, where it is surely the one that was asked */
+  #delayed(
+    sent: Sent,
+    { scheduleId, dueAt, duplicate }: ProduceResult['scheduled'][number],
+    logs: readonly PartitionLog[] | undefined,
+  ): void {
+    if (duplicate) {
+      if (sent.id === undefined) throw new Violation(`I5: message ${sent.uid} has no id, and is called a repeat of ${scheduleId}`);
+      sent.possible--;
+      if (sent.possible === 0) sent.slot.unplaced.delete(sent);
+      return;
+    }
+    this.#stage.count('messages delayed');
+    const log = logs?.[Number(scheduleId.split('-')[0])];
+    // The partition's clock may be ahead of the broker's.
+    const ahead = Math.max(0, dueAt - (sent.delayMs ?? 0) - this.#stage.brokerNow());
+    if (log !== undefined) sent.delayed = { log, scheduleId, dueAt, ahead, isSure: true, cancelled: 'no' };
+  }
+
+  async #cancel(slot: StationSlot): Promise<void> {
+    const { told } = this.#stage;
+    const waiting = [...told.sent.values()].filter((each) => each.slot === slot && each.delayed?.cancelled === 'no');
+    if (waiting.length === 0) return;
+    const sent = this.#chance.pick(waiting);
+    const delayed = sent.delayed!;
+    const token = this.#token(slot);
+    delayed.cancelled = 'maybe';
+    const outcome = await this.#stage.call(`cancel ${delayed.scheduleId} of ${slot.name}`, (broker) =>
+      broker.cancelSchedule(NAMESPACE, slot.name, delayed.scheduleId),
+    );
+    const isSure = delayed.isSure && token.isSure() && slot.life?.logs[delayed.log.partition] === delayed.log;
+    if (outcome.is === 'answered' && isSure) {
+      delayed.cancelled = 'yes';
+      if (sent.places.some((place) => place.log === delayed.log))
+        throw new Violation(`delay: message ${sent.uid} is there, and can be cancelled`);
+      sent.possible--;
+      if (sent.possible === 0) sent.slot.unplaced.delete(sent);
+    } else if (outcome.is === 'refused' && isSure && outcome.code === 'NOT_FOUND') {
+      if (delayed.dueAt - delayed.ahead > this.#stage.brokerNow())
+        throw new Violation(`delay: message ${sent.uid} is not due, and not found`);
+      delayed.cancelled = 'no';
+    }
   }
 
   #repeated(
@@ -397,6 +450,7 @@ export class Clients {
       group: () => this.#group(group),
       pending: () => this.#pending(group),
       letters: () => this.letters(slot),
+      cancel: () => this.#cancel(slot),
       redrive: () => this.#redrive(slot),
       removeLetter: () => this.#removeLetter(slot),
       patch: () => this.#patch(slot),

@@ -224,7 +224,7 @@ export class CountingProducer {
     const chance = this.#chance;
     const plain = { ...habits, ids: 0, repeats: 0 };
     const count = chance.happens(habits.batch) ? chance.between(1, habits.batchMost) : 1;
-    const make = () => makeMessage(chance, plain, told, name.slot, this.#stage.now(), name.partition);
+    const make = () => makeMessage(chance, { ...plain, delays: 0 }, told, name.slot, this.#stage.now(), name.partition);
     const batch: Batch = {
       sequence: 0,
       sent: Array.from({ length: count }, make),
