@@ -76,7 +76,6 @@ export const PLANTED: readonly (readonly [name: string, campaign: Campaign])[] =
   ['due-too-early', 'broker'],
   ['due-twice', 'broker'],
   ['trim-what-waits', 'broker'],
-  ['cancel-told-early', 'broker'],
   ['delayed-sections-forgotten', 'broker'],
   ['skip-sync', 'volume'],
   ['wrong-watermark', 'volume'],

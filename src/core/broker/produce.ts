@@ -221,9 +221,9 @@ function placed(
   { number, dueAt, duplicate }: PartResult['scheduled'][number],
   index: number,
   partition: number,
-  { secret }: Station,
+  station: Station,
 ): ScheduledPlace {
-  return { index, scheduleId: formatScheduleId(partition, number, secret), dueAt, duplicate };
+  return { index, scheduleId: formatScheduleId(partition, number, station), dueAt, duplicate };
 }
 
 function gather(

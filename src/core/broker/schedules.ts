@@ -45,7 +45,7 @@ export class Schedules {
   }
 
   async cancel(station: Station, scheduleId: string): Promise<void> {
-    const name = parseScheduleId(scheduleId, station.secret);
+    const name = parseScheduleId(scheduleId, station);
     const isThere =
       name !== undefined &&
       name.partition < station.config.partitions &&
@@ -79,7 +79,7 @@ async function describe(station: Station, partition: Partition, delayed: Delayed
   const { number, due, accepted, bytes } = delayed;
   const { partition: place } = partition.state;
   return {
-    scheduleId: formatScheduleId(place, number, station.secret),
+    scheduleId: formatScheduleId(place, number, station),
     partition: place,
     dueAt: due,
     acceptedAt: accepted,

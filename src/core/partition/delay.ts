@@ -69,16 +69,24 @@ export class ScheduledWriter {
 
 const encoder = new TextEncoder();
 
+/** An incarnation of a station. */
+interface Incarnation {
+  readonly id: number;
+  readonly secret: number;
+}
+
 /** `PARTITION-NUMBER-TAG`: the tag is of the station's incarnation, so that it means nothing in another one of its name. */
-export function formatScheduleId(partition: number, number: number, secret: number): string {
+export function formatScheduleId(partition: number, number: number, { id, secret }: Incarnation): string {
   const body = `${partition}-${number.toString(36)}`;
-  return `${body}-${xxh32(encoder.encode(body), secret).toString(36).padStart(7, '0')}`;
+  return `${body}-${xxh32(encoder.encode(`${id}.${body}`), secret)
+    .toString(36)
+    .padStart(7, '0')}`;
 }
 
 /** Undefined where it is none of this station. */
-export function parseScheduleId(id: string, secret: number): { partition: number; number: number } | undefined {
+export function parseScheduleId(id: string, station: Incarnation): { partition: number; number: number } | undefined {
   const [, partition, digits] = /^(0|[1-9]\d{0,4})-([0-9a-z]{1,11})-[0-9a-z]{7}$/.exec(id) ?? [];
   const number = parseInt(digits ?? '', 36);
   if (partition === undefined || !Number.isSafeInteger(number)) return undefined;
-  return formatScheduleId(Number(partition), number, secret) === id ? { partition: Number(partition), number } : undefined;
+  return formatScheduleId(Number(partition), number, station) === id ? { partition: Number(partition), number } : undefined;
 }

@@ -430,7 +430,7 @@ export class Partition {
 
   async cancelDelayed(number: number): Promise<boolean> {
     const cancelled = this.cancel(number);
-    await this.log.wait(isPlanted('cancel-told-early') ? 0 : (cancelled?.index ?? this.log.last), this.#level);
+    await this.log.wait(cancelled?.index ?? this.log.last, this.#level);
     return cancelled !== undefined;
   }
 

@@ -17,13 +17,18 @@ export function checkDue(log: PartitionLog, sequence: number, { uid, delayed, po
     throw new Violation(`delay: ${where} is message ${uid}, ${delayed.dueAt - producedAt} ms before it is due`);
 }
 
-/** At rest, long after the last one was due, when all that is there was read. */
-/** @param firsts of each partition */
-export function checkCame(slot: StationSlot, sent: Iterable<Sent>, firsts: readonly number[], now: number): void {
-  for (const { uid, delayed, places } of sent) {
+/**
+ * At rest, long after the last one was due.
+ *
+ * @param there all that is there
+ * @param firsts of each partition
+ */
+export function checkCame(slot: StationSlot, all: Iterable<Sent>, there: ReadonlySet<Sent>, firsts: readonly number[], now: number): void {
+  for (const sent of all) {
+    const { uid, delayed } = sent;
     if (delayed === undefined || !delayed.isSure || delayed.cancelled !== 'no') continue;
     const { log, dueAt } = delayed;
-    if (slot.life?.logs[log.partition] !== log || places.some((place) => place.log === log)) continue;
+    if (slot.life?.logs[log.partition] !== log || there.has(sent)) continue;
     if (dueAt > now - 1_000) continue;
     // It may have come and gone: whatever the station lets go of now, it may have let go of then.
     if (mayBeTrimmed(log, log.last + 1, now) || firsts[log.partition] !== 1 || log.purgedTo > 0) continue;
