@@ -153,7 +153,7 @@ class OpenBroker implements Broker {
       bytes: counts.reduce((sum, { bytes }) => sum + bytes, 0),
       counts,
       scheduled: partitions.reduce((sum, { state }) => sum + state.schedule.count, 0),
-      outbox: 0,
+      outbox: partitions.reduce((sum, { state }) => sum + state.outbox.count, 0),
       slots: slotsOf(station.config.partitions),
     };
   }
@@ -379,7 +379,10 @@ class OpenBroker implements Broker {
   }
 
   async redrive(ns: string, name: string, input: RedriveInput): Promise<RedriveResult> {
-    return this.#parts.letters.redrive(await this.#station(ns, name), input);
+    const station = await this.#station(ns, name);
+    const { to } = input;
+    const target = typeof to === 'object' ? await this.#station(ns, to.station) : undefined;
+    return this.#parts.letters.redrive(station, input, target);
   }
 
   // ── Delayed messages ───────────────────────────────────────────────────────────────────────────────────────────

@@ -107,7 +107,7 @@ export class ActorLog {
 
   /** A time of this actor as the broker's clock will show it. */
   brokerTime(at: number): number {
-    return at - this.#aheadMs;
+    return Math.max(0, at - this.#aheadMs);
   }
 
   /** Loads sections and replays what came after them. @throws CORRUPTION, and whatever the machine cannot read */

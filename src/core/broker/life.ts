@@ -16,6 +16,7 @@ import { Consuming } from './consume.ts';
 import type { Context, Storage } from './context.ts';
 import { Letters } from './letters.ts';
 import { Members } from './members.ts';
+import { Sending } from './outbox.ts';
 import { Partitions } from './partitions.ts';
 import { Producing } from './produce.ts';
 import { Reading } from './read.ts';
@@ -60,6 +61,8 @@ export class Life {
     const catalog = new Catalog(this.#context);
     const exists = (station: { id: number }) => catalog.state.byId.get(station.id) === station;
     const partitions = new Partitions(this.#context, (key) => this.#openSleeper(key), exists);
+    const sending = new Sending(partitions, (id) => catalog.state.byId.get(id), this.#context);
+    partitions.send = (partition) => sending.look(partition);
     const waiting = new Waiting(timers, limits.waitersMax);
     return {
       catalog,

@@ -17,6 +17,8 @@ export class Partitions {
   readonly #open = new Map<ActorKey, Partition | Promise<Partition>>();
   readonly #alarms: Alarms;
   readonly #openSleeper: (key: ActorKey) => void;
+  /** Sends what a partition has for others; set once, by whoever makes both. */
+  send: (partition: Partition) => void = () => undefined;
   readonly #exists: (station: Station) => boolean;
   /** Why none is opened any more. */
   #closed: WaysideError | undefined;
@@ -118,6 +120,7 @@ export class Partitions {
       journal,
       hashSeed: random.u32(),
       alarm: (at) => this.#alarms.set(key, at),
+      outbox: (partition) => this.send(partition),
     });
     const opening = made
       .open()
@@ -127,6 +130,7 @@ export class Partitions {
           throw new WaysideError('UNAVAILABLE', 'The partition was closed while it opened. Send the call again.', { retryAfterMs: 1000 });
         made.update(station);
         this.#open.set(key, made);
+        made.begin();
         return made;
       })
       .catch((error: unknown) => {

@@ -185,7 +185,8 @@ function routeOf(view: BatchView, partitions: number, takeTurn: () => number): U
   return route;
 }
 
-function partitionOf(slot: number, partitions: number): number {
+/** Where a message of that slot goes. */
+export function partitionOf(slot: number, partitions: number): number {
   return Math.floor((slot * partitions) / SLOTS);
 }
 

@@ -7,7 +7,7 @@ import { WaysideError } from '../errors.ts';
 import * as catalog from './catalog.ts';
 import type { Codec } from './codec.ts';
 import * as group from './group.ts';
-import * as later from './later.ts';
+import * as outbox from './outbox.ts';
 import * as producer from './producer.ts';
 import * as schedule from './schedule.ts';
 import * as station from './station.ts';
@@ -59,9 +59,9 @@ export const KIND = {
   lettersRemoved: kind(15, 'lettersRemoved', group.lettersRemoved),
   scheduled: kind(16, 'scheduled', batch, true),
   scheduleEnded: kind(17, 'scheduleEnded', schedule.scheduleEnded),
-  intended: kind(18, 'intended', later.intended),
-  intentSent: kind(19, 'intentSent', later.intentSent),
-  intentEnded: kind(20, 'intentEnded', later.intentEnded),
+  intended: kind(18, 'intended', outbox.intended),
+  // 19 was laid out for what 18 says now, and never written.
+  intentEnded: kind(20, 'intentEnded', outbox.intentEnded),
   // 21 was laid out for another form of the next one, and never written.
   producerMoved: kind(22, 'producerMoved', producer.producerMoved),
   passed: kind(23, 'passed', group.passed),

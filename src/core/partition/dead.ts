@@ -6,9 +6,13 @@
  * Elsewhere: how a message dies (acknowledge.ts), keeping its bytes when the station trims it (retain.ts).
  */
 import type { ActorLog } from '../actor/log.ts';
-import { draft } from '../actor/log.ts';
-import type { DeadLetter } from '../calls.ts';
+import { batchDraft, draft } from '../actor/log.ts';
+import { BatchBuilder } from '../batch/build.ts';
+import { RecordCursor } from '../batch/cursor.ts';
+import { u32At } from '../batch/layout.ts';
+import type { Block, DeadLetter } from '../calls.ts';
 import { KIND } from '../entry/kinds.ts';
+import { producedBody } from '../entry/produce.ts';
 import type { Soon } from '../ports.ts';
 import { letterKey } from './machine.ts';
 import type { Letter, PartitionState } from './state.ts';
@@ -33,14 +37,16 @@ export function parseLetter(id: string): LetterName | undefined {
   return Object.values(name).every(Number.isSafeInteger) ? name : undefined;
 }
 
-export function findLetter(state: PartitionState, { sequence, died }: LetterName): Letter | undefined {
-  return state.letters.get(letterKey(sequence, died));
+export function findLetter(state: PartitionState, { sequence, died }: Pick<LetterName, 'sequence' | 'died'>): Letter | undefined {
+  const key = letterKey(sequence, died);
+  return state.outbox.isLeaving(key) ? undefined : state.letters.get(key);
 }
 
 /** Letters in the order in which they died, behind `after`. A letter that is gone meanwhile still marks a place. */
 export function* lettersAfter(state: PartitionState, after: LetterName | undefined, group: number | undefined): Generator<Letter> {
   for (const letter of state.letters.values()) {
     if (after !== undefined && (letter.died < after.died || (letter.died === after.died && letter.sequence <= after.sequence))) continue;
+    if (state.outbox.isLeaving(letterKey(letter.sequence, letter.died))) continue;
     if (group === undefined || letter.group === group) yield letter;
   }
 }
@@ -78,6 +84,35 @@ export function redriveToGroup(log: ActorLog, letters: readonly Letter[]): numbe
   return log.append([draft(KIND.redriven, { letters: letters.map(({ sequence, died }) => ({ sequence, died })) })], log.now);
 }
 
+/** On their way to another station. @param partitions of it, by place in `letters` */
+export function redriveToStation(log: ActorLog, letters: readonly Letter[], station: number, partitions: readonly number[]): number {
+  if (letters.length === 0) return 0;
+  const items = letters.map(({ sequence, died }, i) => ({ sequence, died, partition: partitions[i]! }));
+  return log.append([draft(KIND.intended, { why: 'redrive', station, items } as const)], log.now);
+}
+
+/**
+ * New messages of the station, for all groups; the letters are gone with the same commit. They have no id: it would be taken
+ * for a repeat.
+ */
+export function redriveToGroups(log: ActorLog, state: PartitionState, letters: readonly (readonly [Letter, Block])[]): number {
+  const there = letters.filter(([letter]) => findLetter(state, letter) === letter);
+  if (there.length === 0) return log.last;
+  const builder = new BatchBuilder();
+  for (const [, { bytes, start, end }] of there) {
+    const cursor = new RecordCursor(bytes, start, end);
+    cursor.next();
+    const { key, contentType, headers, expiresMs, payload } = cursor;
+    if (expiresMs >= 0) state.expiring = state.next + builder.count;
+    builder.append({ key, contentType, headers, expiresMs: expiresMs < 0 ? undefined : expiresMs, payload });
+  }
+  const batch = builder.finish();
+  const end = batch.length - 4;
+  const produced = batchDraft(KIND.produced, producedBody(batch, end, u32At(batch, end)), state.next, builder.count);
+  const removed = { why: 'redriven', letters: there.map(([{ sequence, died }]) => ({ sequence, died })) } as const;
+  return log.append([produced, draft(KIND.lettersRemoved, removed)], log.now);
+}
+
 /** Letters that are too old at `now`. */
 export function agedLetters(state: PartitionState, now: number): Letter[] {
   const maxAgeMs = state.config?.deadLetter.maxAgeMs;
@@ -85,7 +120,7 @@ export function agedLetters(state: PartitionState, now: number): Letter[] {
   const aged: Letter[] = [];
   for (const letter of state.letters.values()) {
     if (letter.diedAt + maxAgeMs > now) break;
-    aged.push(letter);
+    if (!state.outbox.isLeaving(letterKey(letter.sequence, letter.died))) aged.push(letter);
   }
   return aged;
 }

@@ -22,6 +22,7 @@ import type {
   Sought,
 } from '../entry/group.ts';
 import { KIND } from '../entry/kinds.ts';
+import type { Intended, IntentEnded } from '../entry/outbox.ts';
 import { readCarried, recordsEnd } from '../entry/produce.ts';
 import type { ProducerMoved } from '../entry/producer.ts';
 import type { ScheduledMeta, ScheduleEnded } from '../entry/schedule.ts';
@@ -41,6 +42,8 @@ const APPLY = new Map<number, Apply>([
   [KIND.producerMoved.id, (state, entry) => applyProducerMoved(state, entry.value as ProducerMoved, entry)],
   [KIND.carried.id, applyCarried],
   [KIND.scheduled.id, applyScheduled],
+  [KIND.intended.id, (state, entry) => state.outbox.intend(entry.value as Intended)],
+  [KIND.intentEnded.id, (state, entry) => applyIntentEnded(state, entry.value as IntentEnded)],
   [KIND.scheduleEnded.id, (state, entry) => applyScheduleEnded(state, entry.value as ScheduleEnded)],
   [KIND.configured.id, (state, entry) => applyConfigured(state, entry.value as Configured)],
   [KIND.trimmed.id, (state, entry) => applyTrimmed(state, entry.value as Trimmed, entry)],
@@ -83,7 +86,8 @@ export class PartitionMachine implements Machine {
   }
 
   due(): number {
-    return Math.min(this.timersDue(), this.ageDue());
+    // What is on its way has to be seen to at once when the broker opens.
+    return this.state.outbox.count > 0 ? 0 : Math.min(this.timersDue(), this.ageDue());
   }
 
   /** When a lease runs out, a message may be delivered again, or a letter gets too old. */
@@ -223,7 +227,8 @@ function applyGroupRemoved(state: PartitionState, { command, group }: GroupRemov
   if (found === undefined) return;
   for (const run of found.runs.list) if (run.pinned) unpinRun(state, run);
   for (const [key, letter] of state.letters) {
-    if (letter.group !== group) continue;
+    // What is on its way to another station gets there all the same.
+    if (letter.group !== group || state.outbox.isLeaving(key)) continue;
     state.letters.delete(key);
     state.unpin(letter.sequence);
     state.lettersDirty = true;
@@ -422,18 +427,37 @@ function recount({ runs: { tally, base }, fence }: Group, { sequence, died, reas
   else tally.again++;
 }
 
-function applyLettersRemoved(state: PartitionState, { letters }: LettersRemoved): void {
-  for (const { sequence, died } of letters) {
-    const letter = state.letters.get(letterKey(sequence, died));
-    if (letter === undefined) continue;
-    state.letters.delete(letterKey(sequence, died));
-    state.unpin(sequence);
-    state.lettersDirty = true;
-    const group = state.groups.get(letter.group);
-    if (group === undefined) continue;
-    group.dead--;
-    group.dirty = true;
+function applyIntentEnded(state: PartitionState, { produced, refused }: IntentEnded): void {
+  for (const number of produced) {
+    const intent = state.outbox.end(number);
+    if (intent !== undefined) removeLetter(state, intent);
   }
+  for (const { number, error } of refused) {
+    const intent = state.outbox.end(number);
+    const key = intent && letterKey(intent.sequence, intent.died);
+    const letter = key === undefined ? undefined : state.letters.get(key);
+    if (intent === undefined || key === undefined || letter === undefined) continue;
+    state.lettersDirty = true;
+    // Its group may be gone, and nobody could see it any more.
+    if (state.groups.has(letter.group)) state.letters.set(key, { ...letter, error });
+    else removeLetter(state, intent);
+  }
+}
+
+function applyLettersRemoved(state: PartitionState, { letters }: LettersRemoved): void {
+  for (const letter of letters) removeLetter(state, letter);
+}
+
+function removeLetter(state: PartitionState, { sequence, died }: { sequence: number; died: number }): void {
+  const letter = state.letters.get(letterKey(sequence, died));
+  if (letter === undefined) return;
+  state.letters.delete(letterKey(sequence, died));
+  state.unpin(sequence);
+  state.lettersDirty = true;
+  const group = state.groups.get(letter.group);
+  if (group === undefined) return;
+  group.dead--;
+  group.dirty = true;
 }
 
 function change(state: PartitionState, id: number, entry: Applied, make: (group: Group) => void): void {

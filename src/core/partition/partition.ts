@@ -15,6 +15,7 @@ import { HEADER_BYTES } from '../batch/layout.ts';
 import { skip } from '../batch/walk.ts';
 import type { Audit, Block, DeadLetter, GroupConfig, LeasedBlock, PartitionCounts, Place } from '../calls.ts';
 import { KIND } from '../entry/kinds.ts';
+import type { IntentEnded } from '../entry/outbox.ts';
 import { WaysideError } from '../errors.ts';
 import { isPlanted } from '../faults.ts';
 import type { Limits } from '../limits.ts';
@@ -26,13 +27,23 @@ import { changeGroup, configure, makeGroup, removeGroup, resolvePlace, seek } fr
 import type { GroupCounts } from './counts.ts';
 import { audit, countGroup } from './counts.ts';
 import type { LetterName } from './dead.ts';
-import { agedLetters, describe, findLetter, lettersAfter, redriveToGroup, removeLetters } from './dead.ts';
+import {
+  agedLetters,
+  describe,
+  findLetter,
+  lettersAfter,
+  redriveToGroup,
+  redriveToGroups,
+  redriveToStation,
+  removeLetters,
+} from './dead.ts';
 import { produceDue } from './due.ts';
 import type { Ask, Fetched } from './fetch.ts';
 import { fetch, isAvailable, isStalled } from './fetch.ts';
 import type { Committed } from './inbox.ts';
 import { Inbox } from './inbox.ts';
 import { letterKey, PartitionMachine } from './machine.ts';
+import type { Intent } from './outbox.ts';
 import type { Part, PartResult } from './produce.ts';
 import { decideProduce } from './produce.ts';
 import { purgeGoal } from './retain.ts';
@@ -57,6 +68,8 @@ export interface PartitionPorts {
   readonly limits: Limits;
   readonly journal: Journal;
   readonly hashSeed: number;
+  /** There is something on its way to other partitions. */
+  outbox(partition: Partition): void;
   /** Something of the partition changes by itself at this time (ms since 1970; Infinity: never). */
   alarm(at: number): void;
 }
@@ -87,6 +100,21 @@ export class Partition {
   async open(): Promise<void> {
     await this.log.open();
     this.#changed();
+  }
+
+  /** It is open, and may be asked by others. */
+  begin(): void {
+    if (this.state.outbox.count > 0) this.#ports.outbox(this);
+  }
+
+  /** Nothing is done here any more. */
+  get isOver(): boolean {
+    return this.#removed || this.log.closed !== undefined;
+  }
+
+  /** All that was appended so far, whatever the station asks for. */
+  async synced(): Promise<void> {
+    await this.log.wait(this.log.last, 'synced');
   }
 
   // ── Produce ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -318,6 +346,65 @@ export class Partition {
     this.#changed();
     this.#wakeEach();
     await this.log.wait(index, this.#level);
+  }
+
+  /** Undefined when it was removed, or taken by another call, while its bytes were read. */
+  async letterBlock(letter: Letter): Promise<Block | undefined> {
+    try {
+      return (await this.#stored.take(letter.sequence, 1, 1)).block;
+    } catch (error) {
+      if (findLetter(this.state, letter) !== letter) return undefined;
+      throw error;
+    }
+  }
+
+  async redriveToGroups(letters: readonly (readonly [Letter, Block])[]): Promise<void> {
+    const bytes = letters.reduce((sum, [, { start, end }]) => sum + end - start, 0);
+    const { retention } = this.state.settings;
+    const { maxMessages = Infinity, maxBytes = Infinity } = retention;
+    const isFull = this.state.next - this.state.first + letters.length > maxMessages || this.state.bytes + bytes > maxBytes;
+    if (retention.discard === 'refuse' && isFull)
+      throw new WaysideError('LIMIT_EXCEEDED', 'The station has no room for them, and discards nothing. Consume or purge, then ask again.');
+    if (!this.log.volume.hasRoom(bytes)) await this.log.volume.makeRoom(bytes);
+    const index = redriveToGroups(this.log, this.state, letters);
+    this.#produced();
+    await this.log.wait(index, this.#level);
+  }
+
+  async redriveToStation(letters: readonly Letter[], station: number, partitions: readonly number[]): Promise<void> {
+    const index = redriveToStation(this.log, letters, station, partitions);
+    this.#changed();
+    this.#ports.outbox(this);
+    await this.log.wait(index, this.#level);
+  }
+
+  // ── On its way to others ───────────────────────────────────────────────────────────────────────────────────────
+
+  /** By what others know it as a producer. No user's producer has a name that begins with a dot. */
+  get senderName(): string {
+    return `.${this.log.key}`;
+  }
+
+  nextOf(producer: string): number {
+    return this.state.producers.find(producer, this.log.now)?.next ?? 1;
+  }
+
+  async letterBytes({ sequence }: Intent): Promise<Block> {
+    return (await this.#stored.take(sequence, 1, 1)).block;
+  }
+
+  async sent(intents: readonly Intent[]): Promise<void> {
+    await this.#ended({ produced: intents.map(({ number }) => number), refused: [] });
+  }
+
+  async refused(intents: readonly Intent[], error: string): Promise<void> {
+    await this.#ended({ produced: [], refused: intents.map(({ number }) => ({ number, error })) });
+  }
+
+  async #ended(ended: IntentEnded): Promise<void> {
+    this.log.append([draft(KIND.intentEnded, ended)], this.log.now);
+    this.#changed();
+    await this.synced();
   }
 
   // ── Commands of the catalog ────────────────────────────────────────────────────────────────────────────────────

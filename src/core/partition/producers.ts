@@ -61,7 +61,7 @@ export class Producers {
   /** Undefined where it is not known (any more). */
   find(id: string, now: number): Progress | undefined {
     const known = this.#known.get(id);
-    return known === undefined || this.#isOld(known, now) ? undefined : known;
+    return known === undefined || (this.#isOld(known, now) && !isOutbox(id)) ? undefined : known;
   }
 
   #isOld({ heardAt }: Known, now: number): boolean {
@@ -85,6 +85,7 @@ export class Producers {
 
   #forget(now: number): void {
     for (const [id, known] of this.#known) {
+      if (isOutbox(id)) continue;
       if (this.#known.size <= this.#limits.producersMax && !this.#isOld(known, now)) return;
       this.#known.delete(id);
       this.#dirty.add(sectionOf(id));
@@ -114,6 +115,11 @@ export class Producers {
   *all(): Iterable<{ readonly id: string } & Progress> {
     for (const [id, { epoch, next, runs }] of this.#known) yield { id, epoch, next, runs };
   }
+}
+
+/** Outboxes of partitions (broker/outbox.ts) are never forgotten: they may send again what they sent long ago. No user has such a name. */
+function isOutbox(id: string): boolean {
+  return id.startsWith('.');
 }
 
 /** Adds a run at the end, as part of the last one where both its counts go on there; the oldest makes room. */

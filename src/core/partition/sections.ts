@@ -99,6 +99,7 @@ export function* takeSections(state: PartitionState): Iterable<readonly [string,
   yield* state.dedup.takeSections();
   yield* state.producers.takeSections();
   yield* state.schedule.takeSections();
+  yield* state.outbox.takeSections();
 }
 
 export function encodeGroup(group: Group): Uint8Array {
@@ -130,6 +131,7 @@ export function loadSection(state: PartitionState, name: string, body: Uint8Arra
   else if (name.startsWith('group:')) loadGroup(state, body);
   else if (name.startsWith('ids:')) state.dedup.load(body);
   else if (name.startsWith('producers:')) state.producers.load(body);
+  else if (name === 'outbox') state.outbox.load(body);
   else if (name.startsWith('delayed')) state.schedule.load(name, body);
   else throw new TypeError(`A partition has no section named ${name}.`);
 }

@@ -7,6 +7,7 @@
  */
 import type { DeadReason, GroupConfig, StationConfig } from '../calls.ts';
 import { Dedup } from './dedup.ts';
+import { Outbox } from './outbox.ts';
 import type { ProducerLimits } from './producers.ts';
 import { Producers } from './producers.ts';
 import { Runs } from './runs.ts';
@@ -82,6 +83,7 @@ export class PartitionState {
   readonly dedup: Dedup;
   readonly producers: Producers;
   readonly schedule = new Schedule();
+  readonly outbox = new Outbox();
   readonly groupsGone: number[] = [];
 
   constructor(partition: number, hashSeed: number, limits: ProducerLimits) {

@@ -1,0 +1,154 @@
+/**
+ * Sends what partitions have for others.
+ *
+ * Holds: nothing is sent before it is durable that it is on its way, and nothing counts as sent before it is durable in the
+ * target, each by a sync, whatever the stations ask for; the target knows the sender by a producer's sequence, so that
+ * what is sent again after a crash is there once. To one target things go in order, and one that cannot take them now holds up
+ * no other. What is refused for good goes back to its partition.
+ * Elsewhere: what is on its way (partition/outbox.ts).
+ */
+import { BatchBuilder } from '../batch/build.ts';
+import { u32At } from '../batch/layout.ts';
+import { checkBatch } from '../batch/walk.ts';
+import type { Station } from '../catalog/state.ts';
+import type { Code } from '../errors.ts';
+import { asWaysideError, WaysideError } from '../errors.ts';
+import { isPlanted } from '../faults.ts';
+import type { Limits } from '../limits.ts';
+import type { Intent } from '../partition/outbox.ts';
+import type { Partition } from '../partition/partition.ts';
+import type { Journal, Timers } from '../ports.ts';
+import type { Partitions } from './partitions.ts';
+
+/** Messages, and about the bytes, that go in one batch. */
+const BATCH_COUNT = 500;
+const BATCH_BYTES = 1024 * 1024;
+const PAUSE_MS = 100;
+const PAUSE_MS_MAX = 10_000;
+
+/** What the target may say of a message and will always say: sending it later is no use. */
+const FOR_GOOD: ReadonlySet<Code> = new Set([
+  'MESSAGE_TOO_LARGE',
+  'BATCH_TOO_LARGE',
+  'INVALID_REQUEST',
+  'INVALID_RECORDS',
+  'SCHEMA_REFUSED',
+]);
+
+export class Sending {
+  readonly #partitions: Partitions;
+  readonly #station: (id: number) => Station | undefined;
+  readonly #limits: Limits;
+  readonly #timers: Timers;
+  readonly #journal: Journal;
+  /** Pairs of source and target that are at it. */
+  readonly #running = new Set<string>();
+
+  constructor(
+    partitions: Partitions,
+    station: (id: number) => Station | undefined,
+    { limits, timers, journal }: { limits: Limits; timers: Timers; journal: Journal },
+  ) {
+    this.#partitions = partitions;
+    this.#station = station;
+    this.#limits = limits;
+    this.#timers = timers;
+    this.#journal = journal;
+  }
+
+  /** Sees to it that what `source` has for others goes. */
+  look(source: Partition): void {
+    for (const { station, partition } of source.state.outbox.targets()) {
+      const pair = `${source.log.key} ${station}.${partition}`;
+      if (this.#running.has(pair)) continue;
+      this.#running.add(pair);
+      this.#send(source, station, partition)
+        .catch((error: unknown) => {
+          if (source.isOver) return;
+          this.#journal.error(`Partition ${source.log.key} cannot send: ${error instanceof Error ? error.message : String(error)}`);
+        })
+        .finally(() => {
+          this.#running.delete(pair);
+          // What came after the last look is seen to by the next.
+          if (!source.isOver && source.state.outbox.first(station, partition, 1).length > 0) this.look(source);
+        });
+    }
+  }
+
+  async #send(source: Partition, station: number, partition: number): Promise<void> {
+    let pauseMs = PAUSE_MS;
+    for (let most = BATCH_COUNT; !source.isOver; ) {
+      const intents = source.state.outbox.first(station, partition, most);
+      if (intents.length === 0) return;
+      try {
+        await this.#batch(source, station, partition, intents);
+        pauseMs = PAUSE_MS;
+        most = BATCH_COUNT;
+      } catch (thrown) {
+        const error = asWaysideError(thrown);
+        if (source.isOver) return;
+        if (error.code === 'STALE_CONFIG' || error.code === 'STATION_NOT_FOUND') continue;
+        // One of them cannot go: the others go one by one.
+        if (most > 1 && (FOR_GOOD.has(error.code) || error.code === 'LIMIT_EXCEEDED')) {
+          most = 1;
+          continue;
+        }
+        await this.#pause(pauseMs);
+        pauseMs = Math.min(PAUSE_MS_MAX, pauseMs * 2);
+      }
+    }
+  }
+
+  async #batch(source: Partition, stationId: number, partition: number, intents: readonly Intent[]): Promise<void> {
+    if (!isPlanted('sent-before-intended')) await source.synced();
+    const station = this.#station(stationId);
+    if (station === undefined) {
+      await source.refused(intents, 'The station that it was sent to was removed.');
+      return;
+    }
+    const builder = new BatchBuilder();
+    for (const intent of intents) {
+      const { bytes, start, end } = await source.letterBytes(intent);
+      if (builder.count > 0 && builder.byteLength + end - start > BATCH_BYTES) break;
+      builder.appendRecord(bytes, start, end);
+    }
+    const taken = intents.slice(0, builder.count);
+    const target = await this.#partitions.of(station, partition);
+    const refusal = await this.#produce(source, station, target, builder.finish(), taken);
+    if (!isPlanted('ended-before-produced')) await target.synced();
+    if (refusal === undefined) await source.sent(taken);
+    else await source.refused(taken, refusal);
+  }
+
+  /** @returns why the one message was refused for good; undefined when all are there */
+  async #produce(
+    source: Partition,
+    station: Station,
+    target: Partition,
+    batch: Uint8Array,
+    [first, ...others]: readonly Intent[],
+  ): Promise<string | undefined> {
+    const view = checkBatch(batch, { ...this.#limits, messageBytesMax: station.config.maxMessageBytes }, (bytes, _, end) =>
+      u32At(bytes, end!),
+    );
+    const place = isPlanted('sent-anew') ? target.nextOf(source.senderName) : first!.place;
+    const producer = { id: source.senderName, epoch: 1, sequence: place };
+    const send = (atomic: boolean) => target.produce({ view, input: { producer, atomic }, version: station.version });
+    try {
+      await send(true);
+      return undefined;
+    } catch (thrown) {
+      const error = asWaysideError(thrown);
+      if (others.length > 0 || !(thrown instanceof WaysideError) || !FOR_GOOD.has(error.code)) throw thrown;
+      // Refused alone it uses its place, so that those behind it can go.
+      const { errors } = await send(false);
+      return errors[0]?.detail;
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#timers.after(ms, resolve);
+    });
+  }
+}

@@ -1,0 +1,187 @@
+/** Dead letters that go elsewhere: to all groups as new messages, to another station through the outbox; crashes between. */
+import { describe, expect, test } from 'vitest';
+import { planted } from '../../src/core/faults.ts';
+import type { Bench, Told } from './_broker.ts';
+import { batch, codeOf, NS, openBench, receipts, texts } from './_broker.ts';
+
+/** Messages of `s` that its group `g` has rejected; and the station `t`. */
+async function withLetters(names: readonly string[], setup: { partitions?: number; on?: 'disk' } = {}): Promise<Bench> {
+  const bench = await openBench({}, { on: setup.on ?? 'memory', limits: { settleBytes: 500 } });
+  await bench.broker.putStation(NS, 't', { partitions: setup.partitions ?? 1 });
+  await letters(bench, names);
+  return bench;
+}
+
+async function letters({ broker }: Bench, names: readonly string[]): Promise<void> {
+  const messages = names.map((name): Told => ({ payload: name, key: name[0]!, id: `id ${name}`, headers: [['h', name]] }));
+  await broker.produce(NS, 's', batch(...messages));
+  const { blocks } = await broker.fetch(NS, 's', 'g', { consumer: 'c' });
+  await broker.settle(NS, 's', 'g', 'reject', { receipts: receipts(blocks), reason: 'bad' });
+}
+
+const there = async ({ broker }: Bench, station: string) =>
+  texts((await broker.read(NS, station, {})).blocks).map((text) => text.split(' ')[1]);
+const left = async ({ broker }: Bench) => (await broker.deadLetters(NS, 's', {})).items;
+const toT = { to: { station: 't' } } as const;
+
+describe('to all groups', () => {
+  test('new messages with their bytes, key and headers, without an id; the letters are gone', async () => {
+    const bench = await withLetters(['a', 'b']);
+    const { broker } = bench;
+    expect(await broker.redrive(NS, 's', { all: true, to: 'groups' })).toMatchObject({ redriven: 2 });
+    expect(await broker.redrive(NS, 's', { all: true, to: 'groups' })).toMatchObject({ redriven: 0 });
+    for (const group of ['g', 'other']) {
+      const { blocks } = await broker.fetch(NS, 's', group, { consumer: 'c', startAt: 3 });
+      expect(texts(blocks)).toEqual(['0.3 a', '0.4 b']);
+    }
+    expect(await left(bench)).toEqual([]);
+    expect(await broker.produce(NS, 's', batch({ id: 'id a' }))).toMatchObject({ duplicates: [[0, 0, 1]] });
+    expect(await broker.audit(NS, 's', 'g')).toMatchObject({ produced: 4, dead: 2, inFlight: 2, balanced: true });
+  });
+
+  test('a station that refuses and has no room keeps its letters', async () => {
+    const bench = await withLetters(['a', 'b']);
+    await bench.broker.patchStation(NS, 's', { retention: { maxMessages: 3, discard: 'refuse' } });
+    expect(await codeOf(bench.broker.redrive(NS, 's', { all: true, to: 'groups' }))).toBe('LIMIT_EXCEEDED');
+    expect(await left(bench)).toHaveLength(2);
+  });
+});
+
+test('which ones: by ids, group, reason, key and time; listed and redriven', async () => {
+  const bench = await withLetters(['a1', 'b1', 'a2']);
+  const { broker } = bench;
+  const at = bench.process.now();
+  await bench.pass(1_000);
+  await letters(bench, ['a3']);
+  const matched = async (match: object) =>
+    (await broker.deadLetters(NS, 's', match)).items.map(({ message }) => texts([message])[0]!.split(' ')[1]);
+  expect(await matched({ key: 'a' })).toEqual(['a1', 'a2', 'a3']);
+  expect(await matched({ key: 'a', until: at + 500 })).toEqual(['a1', 'a2']);
+  expect(await matched({ from: at + 500 })).toEqual(['a3']);
+  expect(await matched({ reason: 'max-deliveries' })).toEqual([]);
+  expect(await matched({ reason: 'rejected', group: 'g' })).toHaveLength(4);
+  expect(await matched({ group: 'none' })).toEqual([]);
+  expect(await broker.redrive(NS, 's', { match: { key: 'a', until: at + 500 }, to: 'groups' })).toMatchObject({ redriven: 2 });
+  expect(await there(bench, 's')).toEqual(['a1', 'b1', 'a2', 'a3', 'a1', 'a2']);
+  expect(await codeOf(broker.redrive(NS, 's', { match: {}, all: true }))).toBe('INVALID_REQUEST');
+  expect(await codeOf(broker.redrive(NS, 's', {}))).toBe('INVALID_REQUEST');
+});
+
+describe('to another station', () => {
+  test('there once, as they were, in its partitions by their keys; on their way they are in no list', async () => {
+    const bench = await withLetters(['a', 'b', 'c'], { partitions: 4 });
+    const { broker } = bench;
+    expect(await broker.redrive(NS, 's', { all: true, ...toT })).toMatchObject({ redriven: 3 });
+    expect(await left(bench)).toEqual([]);
+    expect(await broker.redrive(NS, 's', { all: true, ...toT })).toMatchObject({ redriven: 0 });
+    await bench.pass(500);
+    expect((await there(bench, 't')).sort()).toEqual(['a', 'b', 'c']);
+    expect(await broker.station(NS, 's')).toMatchObject({ outbox: 0 });
+    const [one] = (await broker.read(NS, 't', {})).blocks;
+    const placed = await broker.produce(NS, 't', batch({ key: texts([one!])[0]!.split(' ')[1]!, payload: 'same' }));
+    expect(placed.ranges[0]![0]).toBe(one!.partition);
+    expect(await broker.audit(NS, 's', 'g')).toMatchObject({ dead: 3, balanced: true });
+  });
+
+  test('a station that is not there: nothing has gone', async () => {
+    const bench = await withLetters(['a']);
+    expect(await codeOf(bench.broker.redrive(NS, 's', { all: true, to: { station: 'none' } }))).toBe('STATION_NOT_FOUND');
+    expect(await left(bench)).toHaveLength(1);
+  });
+
+  test('removed while they are on their way: they are dead letters again, which say why', async () => {
+    const bench = await withLetters(['a', 'b'], { on: 'disk' });
+    const redriven = bench.broker.redrive(NS, 's', { all: true, ...toT });
+    await bench.broker.removeStation(NS, 't');
+    await bench.broker.putStation(NS, 't', {});
+    await redriven.catch(() => undefined);
+    await bench.pass(500);
+    const [in1, letters1] = [await there(bench, 't'), await left(bench)];
+    expect(in1).toEqual([]);
+    // They came to the old one before it went, or they are here.
+    if (letters1.length > 0) expect(letters1).toMatchObject([{ error: expect.stringContaining('removed') }, {}]);
+  });
+
+  test('what the target never takes is a dead letter again, and holds up no other; what it cannot take now goes later', async () => {
+    const bench = await withLetters(['a', 'bbbbbbbb', 'c']);
+    const { broker } = bench;
+    await broker.patchStation(NS, 't', { maxMessageBytes: 4, retention: { maxMessages: 1, discard: 'refuse' } });
+    await broker.redrive(NS, 's', { all: true, ...toT });
+    await bench.pass(2_000);
+    expect(await there(bench, 't')).toEqual(['a']);
+    expect(await broker.station(NS, 's')).toMatchObject({ outbox: 1 });
+    expect(await left(bench)).toMatchObject([{ error: expect.stringMatching(/bytes/) }]);
+    await broker.purge(NS, 't', {});
+    await bench.pass(20_000);
+    expect(await there(bench, 't')).toEqual(['c']);
+    expect(await broker.station(NS, 's')).toMatchObject({ outbox: 0 });
+  });
+
+  test('too many on their way are refused, and stay', async () => {
+    const bench = await openBench({}, { limits: { intentsMax: 1 } });
+    await bench.broker.putStation(NS, 't', {});
+    await letters(bench, ['a', 'b']);
+    expect(await codeOf(bench.broker.redrive(NS, 's', { all: true, ...toT }))).toBe('LIMIT_EXCEEDED');
+    expect(await left(bench)).toHaveLength(2);
+  });
+
+  test('a group that is removed takes nothing with it that is on its way', async () => {
+    const bench = await withLetters(['a']);
+    await bench.broker.patchStation(NS, 't', { retention: { maxMessages: 1, discard: 'refuse' } });
+    await bench.broker.produce(NS, 't', batch('full'));
+    await bench.broker.redrive(NS, 's', { all: true, ...toT });
+    await bench.broker.removeGroup(NS, 's', 'g');
+    await bench.broker.purge(NS, 's', {});
+    await bench.broker.purge(NS, 't', {});
+    await bench.pass(20_000);
+    expect(await there(bench, 't')).toEqual(['a']);
+  });
+});
+
+/** Redrives 40 letters, ends the process at every moment in turn, and looks at what came of it. @returns what is wrong */
+async function crashAt(ms: number, end: 'cut' | 'kill'): Promise<string | undefined> {
+  const names = Array.from({ length: 40 }, (_, i) => `${'abcdefgh'[i % 8]}${i}`);
+  const bench = await openBench({}, { on: 'disk', callMs: 0.3, limits: { settleBytes: 800 } });
+  await bench.broker.putStation(NS, 't', { partitions: 2 });
+  await letters(bench, names);
+  let told = 0;
+  const redriving = (async () => {
+    for (let from = 0; from < names.length; from += 10) {
+      const ids = (await left(bench)).slice(0, 10).map(({ id }) => id);
+      told += (await bench.broker.redrive(NS, 's', { ids, ...toT })).redriven;
+    }
+  })().catch(() => undefined);
+  await bench.pass(ms);
+  bench[end]();
+  await redriving;
+  await bench.open();
+  await bench.pass(1_000);
+  const gone = await there(bench, 't');
+  const here = (await left(bench)).map(({ message }) => texts([message])[0]!.split(' ')[1]);
+  if (gone.length < told) return `${told} were told to be on their way, ${gone.length} came`;
+  if (new Set(gone).size !== gone.length) return `some came twice: ${gone.join(' ')}`;
+  if ([...gone, ...here].sort().join(' ') !== [...names].sort().join(' '))
+    return `of ${names.length}, ${gone.length} are there and ${here.length} here`;
+  return undefined;
+}
+
+describe('a crash at any moment loses none and doubles none', () => {
+  test.each(['cut', 'kill'] as const)('%s', { timeout: 60_000 }, async (end) => {
+    for (let ms = 0; ms < 30; ms += 0.31) expect(await crashAt(ms, end), `at ${ms.toFixed(2)} ms`).toBeUndefined();
+  });
+
+  test.each(['sent-before-intended', 'ended-before-produced', 'sent-anew', 'outbox-section-forgotten'])(
+    'planted, %s is noticed',
+    { timeout: 120_000 },
+    async (bug) => {
+      planted.add(bug);
+      try {
+        let noticed: string | undefined;
+        for (let ms = 0; ms < 40 && noticed === undefined; ms += 0.17) noticed = await crashAt(ms, 'cut').catch(String);
+        expect(noticed).toBeDefined();
+      } finally {
+        planted.delete(bug);
+      }
+    },
+  );
+});
