@@ -2,7 +2,7 @@
  * Dead letters: listed, read, removed, sent again.
  */
 import { RecordCursor } from '../../core/batch/cursor.ts';
-import type { DeadLetter } from '../../core/calls.ts';
+import type { DeadLetter, DeadReason } from '../../core/calls.ts';
 import { WaysideError } from '../../core/errors.ts';
 import type { BodyForm } from '../json/message.ts';
 import { writeMessage } from '../json/message.ts';
@@ -11,7 +11,7 @@ import { json, jsonText, noContent } from './answer.ts';
 import { readJson } from './body.ts';
 import type { Call } from './call.ts';
 import { receiptBytesMax } from './consume.ts';
-import { AS, pageParameters, readQuery } from './query.ts';
+import { AS, choice, pageParameters, readQuery, text, whole } from './query.ts';
 import type { Route } from './route.ts';
 import type { Service } from './service.ts';
 
@@ -20,7 +20,15 @@ const ONE_QUERY = { as: AS };
 
 export function deadLetterRoutes(service: Service): Route[] {
   const { broker, limits, schemas } = service;
-  const listQuery = { ...pageParameters(limits), group: { kind: 'name', about: 'Only those of this group.' }, as: AS } as const;
+  const listQuery = {
+    ...pageParameters(limits),
+    group: { kind: 'name', about: 'Only those of this group.' },
+    reason: choice('Only those that died so.', 'rejected', 'max-deliveries', 'expired'),
+    key: text('Only those with this key. A page may hold fewer than its limit then, and another one follow.'),
+    from: whole('Only those that died at this time or later, in ms since 1970.', 0),
+    until: whole('Only those that died before this time.', 0),
+    as: AS,
+  } as const;
 
   return [
     {
@@ -34,7 +42,8 @@ export function deadLetterRoutes(service: Service): Route[] {
       answers: { 200: { about: 'A page.', json: schemas.deadLetters.list } },
       codes: ['INVALID_REQUEST', 'INVALID_NAME', 'STATION_NOT_FOUND'],
       run: async (call) => {
-        const { as, ...filter } = readQuery(call.request.url, listQuery);
+        const { as, ...asked } = readQuery(call.request.url, listQuery);
+        const filter = asked as Omit<typeof asked, 'reason'> & { reason?: DeadReason };
         const { items, next } = await broker.deadLetters(call.namespace, call.station, filter);
         const out = new JsonWriter();
         out.ascii('{"items":[');
@@ -90,8 +99,16 @@ export function deadLetterRoutes(service: Service): Route[] {
       summary: 'Send dead letters again',
       about: 'To the group that failed, to all groups as a new message, or to another station. A letter that was sent is gone.',
       body: { json: schemas.deadLetters.redrive, example: { all: true, to: 'group' } },
-      answers: { 200: { about: 'How many went.', json: schemas.deadLetters.redriven, example: { redriven: 1 } } },
-      codes: ['INVALID_REQUEST', 'INVALID_NAME', 'STATION_NOT_FOUND', 'MESSAGE_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE'],
+      answers: { 200: { about: 'How many went.', json: schemas.deadLetters.redriven, example: { redriven: 1, kept: 0, left: 0 } } },
+      codes: [
+        'INVALID_REQUEST',
+        'INVALID_NAME',
+        'STATION_NOT_FOUND',
+        'LIMIT_EXCEEDED',
+        'STORAGE_FULL',
+        'MESSAGE_TOO_LARGE',
+        'UNSUPPORTED_MEDIA_TYPE',
+      ],
       run: async (call) => {
         const { namespace, station } = call;
         readQuery(call.request.url, {});
