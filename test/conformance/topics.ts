@@ -4,6 +4,7 @@ import { badInput } from './bad-input.ts';
 import type { Check } from './checks.ts';
 import { deadLetters } from './dead-letters.ts';
 import { dedup } from './dedup.ts';
+import { delivery } from './delivery.ts';
 import { framesJson, framesMsgpack } from './frames.ts';
 import { framesBad } from './frames-bad.ts';
 import { groups } from './groups.ts';
@@ -27,6 +28,7 @@ export const TOPICS: Readonly<Record<string, readonly Check[]>> = {
   read,
   groups,
   receipts,
+  delivery,
   'dead letters': deadLetters,
   deduplication: dedup,
   retention,
