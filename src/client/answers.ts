@@ -37,7 +37,7 @@ export function blocksOf(answer: unknown): readonly FrameBlock[] {
 
 /** @param what the call that was answered so */
 export function misshapen(what: string): WaysideError {
-  const text = `The broker answered ${what} in a form that makes no sense; it may have done what was asked. It may be of another version.`;
+  const text = `The answer to ${what} makes no sense; it may have been done.`;
   return lasting(text, { outcome: 'unknown' });
 }
 

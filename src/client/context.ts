@@ -66,12 +66,17 @@ export class Context {
     });
   }
 
+  /** The same, for what it is answered with. */
+  async ask<T>(order: CallOrder, twice?: boolean): Promise<T> {
+    return (await this.call(order, twice)).body as T;
+  }
+
   /** All items of a list, page by page. */
-  async *list<T>(path: string, query: Record<string, string | undefined> = {}): AsyncGenerator<T, void, undefined> {
+  async *list<T>(path: string, query: Record<string, string | number | undefined> = {}): AsyncGenerator<T, void, undefined> {
     let after: string | undefined;
     do {
-      const { body } = await this.call({ method: 'GET', path: path + queryOf({ ...query, after }) });
-      const { items = [], next } = (body ?? {}) as { items?: readonly T[]; next?: string | null };
+      const order = { method: 'GET', path: path + queryOf({ ...query, after }) };
+      const { items = [], next } = (await this.ask<{ items?: readonly T[]; next?: string | null } | undefined>(order)) ?? {};
       yield* items;
       after = next ?? undefined;
     } while (after !== undefined);

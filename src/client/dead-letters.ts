@@ -1,6 +1,7 @@
 /**
  * Dead letters of a station: messages that a group has given up.
  */
+import type { RedriveResult } from '../core/calls.ts';
 import { fieldsOf, misshapen } from './answers.ts';
 import type { StoredMessage } from './consume/message.ts';
 import type { Context } from './context.ts';
@@ -12,7 +13,10 @@ import type { StandardSchemaV1 } from './schema.ts';
 export interface DeadLetter<T = unknown> {
   /** Its own id, not that of the message. */
   readonly id: string;
-  /** `rejected`, or `max-deliveries`: its last delivery was handed back or ran out. Later versions add others. */
+  /**
+   * `rejected`; `max-deliveries`: its last delivery was handed back or ran out; `expired`: before the group had settled it.
+   * Later versions add others.
+   */
   readonly reason: string;
   /** The text given with the reject or the last nack, else why it died. */
   readonly error: string;
@@ -22,6 +26,8 @@ export interface DeadLetter<T = unknown> {
   readonly consumer: string;
   /** How often it was given out. */
   readonly deliveries: number;
+  /** How often it had been sent to the group again before. */
+  readonly redrives: number;
   /** When it died: milliseconds since 1970. */
   readonly diedAt: number;
   /** Its last deliveries, oldest first. */
@@ -34,26 +40,35 @@ export interface DeadLetter<T = unknown> {
 export interface DeadLetterFilter {
   /** Only those of this group. */
   readonly group?: string | undefined;
+  /** Only those that died so. */
+  readonly reason?: 'rejected' | 'max-deliveries' | 'expired' | undefined;
+  /** Only those with this key. */
+  readonly key?: string | undefined;
+  /** Only those that died at this time or later: milliseconds since 1970. */
+  readonly from?: number | undefined;
+  /** Only those that died before this time: milliseconds since 1970. */
+  readonly until?: number | undefined;
 }
 
 /** Which dead letters are sent again. */
-export type DeadLetterChoice = { readonly ids: readonly string[] } | { readonly all: true };
+export type DeadLetterChoice = { readonly ids: readonly string[] } | { readonly all: true } | { readonly match: DeadLetterFilter };
 
 /** Where a dead letter goes: to the group that failed, to all groups as a new message, or to another station. */
 export type RedriveTarget = 'group' | 'groups' | { readonly station: string };
 
 /** The dead letters of one station. */
 export interface DeadLetters<T = unknown> {
-  /** All of them, or those of one group, oldest first. */
+  /** All of them, or those that fit all that is given, oldest first. */
   list(filter?: DeadLetterFilter): AsyncIterable<DeadLetter<T>>;
   /** One of them. @throws DEAD_LETTER_NOT_FOUND */
   get(id: string): Promise<DeadLetter<T>>;
   /**
-   * Sends them again. @param to the group that failed (`group`) unless given; brokers of this version take only that
+   * Sends them again; those that are gone already are passed over, so asking twice does nothing twice.
    *
-   * @throws DEAD_LETTER_NOT_FOUND one of the ids is none; nothing was sent
+   * @param to the group that failed (`group`) unless given
+   * @throws STATION_NOT_FOUND also where `to` names a station that is not there: nothing was sent
    */
-  redrive(which: DeadLetterChoice, to?: RedriveTarget): Promise<{ readonly redriven: number }>;
+  redrive(which: DeadLetterChoice, to?: RedriveTarget): Promise<RedriveResult>;
   /** Removes one for good. @throws DEAD_LETTER_NOT_FOUND */
   remove(id: string): Promise<void>;
 }
@@ -69,8 +84,8 @@ export class StationDeadLetters<T> implements DeadLetters<T> {
     this.#schema = schema;
   }
 
-  async *list({ group }: DeadLetterFilter = {}): AsyncGenerator<DeadLetter<T>, void, undefined> {
-    for await (const letter of this.#context.list(this.#path, { group, as: 'base64' })) yield await this.#letter(letter);
+  async *list(filter?: DeadLetterFilter): AsyncGenerator<DeadLetter<T>, void, undefined> {
+    for await (const letter of this.#context.list(this.#path, { ...filter, as: 'base64' })) yield await this.#letter(letter);
   }
 
   async get(id: string): Promise<DeadLetter<T>> {
@@ -78,9 +93,8 @@ export class StationDeadLetters<T> implements DeadLetters<T> {
     return this.#letter(body);
   }
 
-  async redrive(which: DeadLetterChoice, to: RedriveTarget = 'group'): Promise<{ redriven: number }> {
-    const { body } = await this.#context.call({ method: 'POST', path: `${this.#path}/redrive`, body: { ...which, to } });
-    return body as { redriven: number };
+  redrive(which: DeadLetterChoice, to: RedriveTarget = 'group'): Promise<RedriveResult> {
+    return this.#context.ask({ method: 'POST', path: `${this.#path}/redrive`, body: { ...which, to } });
   }
 
   async remove(id: string): Promise<void> {

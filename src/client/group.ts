@@ -1,7 +1,7 @@
 /**
  * A consumer group, as a program speaks to it.
  */
-import type { GroupInfo, GroupInput, PendingInfo } from '../core/calls.ts';
+import type { AuditResult, GroupInfo, GroupInput, PendingInfo } from '../core/calls.ts';
 import type { FrameBlock } from '../protocol/frames.ts';
 import { randomName } from './clock.ts';
 import type { Consumer, HandleOptions } from './consume/handle.ts';
@@ -63,6 +63,8 @@ export interface Group<T = unknown> {
   remove(): Promise<void>;
   /** Moves it: what is out does not count any more, and everything from there on is given out again. */
   seek(to: Where, options?: SeekOptions): Promise<void>;
+  /** Where every message of the station is, for the group, added up. @throws GROUP_NOT_FOUND */
+  audit(): Promise<AuditResult>;
   /** What is out now: one item a message. */
   pending(): AsyncIterable<PendingInfo>;
 
@@ -86,20 +88,17 @@ export class StationGroup<T> implements Group<T> {
     this.#path = context.path('stations', station, 'groups', group);
   }
 
-  async create(config: GroupInput = {}): Promise<GroupInfo> {
-    const { body } = await this.#place.context.call({ method: 'PUT', path: this.#path, body: config });
-    return body as GroupInfo;
+  create(config: GroupInput = {}): Promise<GroupInfo> {
+    return this.#place.context.ask({ method: 'PUT', path: this.#path, body: config });
   }
 
-  async info(): Promise<GroupInfo> {
-    const { body } = await this.#place.context.call({ method: 'GET', path: this.#path });
-    return body as GroupInfo;
+  info(): Promise<GroupInfo> {
+    return this.#place.context.ask({ method: 'GET', path: this.#path });
   }
 
-  async update(patch: GroupInput, { version }: VersionOptions = {}): Promise<GroupInfo> {
+  update(patch: GroupInput, { version }: VersionOptions = {}): Promise<GroupInfo> {
     const order = { method: 'PATCH', path: this.#path, body: patch, version };
-    const { body } = await this.#place.context.call(order, version === undefined);
-    return body as GroupInfo;
+    return this.#place.context.ask(order, version === undefined);
   }
 
   async remove(): Promise<void> {
@@ -109,6 +108,10 @@ export class StationGroup<T> implements Group<T> {
   async seek(to: Where, { partition }: SeekOptions = {}): Promise<void> {
     const body = { to: placeOf(to), ...(partition !== undefined && { partition }) };
     await this.#place.context.call({ method: 'POST', path: `${this.#path}/seek`, body }, true);
+  }
+
+  audit(): Promise<AuditResult> {
+    return this.#place.context.ask({ method: 'GET', path: `${this.#path}/audit` });
   }
 
   pending(): AsyncIterable<PendingInfo> {

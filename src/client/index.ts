@@ -1,6 +1,11 @@
 /** The SDK: one interface to a broker over WebSocket, plain HTTP, or in process. All that is public of it. */
 export type {
+  Audit,
+  AuditResult,
+  Backoff,
+  BackoffInput,
   DeadLetterConfig,
+  DeadReason,
   GroupConfig,
   GroupHead,
   GroupInfo,
@@ -9,7 +14,9 @@ export type {
   PartitionCounts,
   PendingInfo,
   Place,
+  RedriveResult,
   Retention,
+  ScheduleInfo,
   StationConfig,
   StationHead,
   StationInfo,

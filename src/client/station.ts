@@ -4,7 +4,7 @@
  * Holds: making the object asks nobody: a station that is not there is told by the first call that needs it.
  * Elsewhere: producing (produce/), consuming (group.ts), reading (read.ts).
  */
-import type { GroupHead, StationInfo, StationInput } from '../core/calls.ts';
+import type { GroupHead, ScheduleInfo, StationInfo, StationInput } from '../core/calls.ts';
 import type { StoredMessage } from './consume/message.ts';
 import type { Context } from './context.ts';
 import type { DeadLetters } from './dead-letters.ts';
@@ -93,6 +93,10 @@ export interface Station<T = unknown> {
   group(name: string): Group<T>;
   /** Its groups, by name. */
   groups(): AsyncIterable<GroupHead>;
+  /** Delayed messages that are not due yet, by partition, then by due time. */
+  schedules(): AsyncIterable<ScheduleInfo>;
+  /** Takes a delayed message back. @throws NOT_FOUND it was due, or was cancelled before */
+  cancelSchedule(scheduleId: string): Promise<void>;
   /** Messages that groups have given up. */
   readonly deadLetters: DeadLetters<T>;
 }
@@ -113,29 +117,25 @@ export class RemoteStation<T> implements Station<T> {
     this.deadLetters = new StationDeadLetters(context, name, schema);
   }
 
-  async create(config: StationInput = {}): Promise<StationInfo> {
-    const { body } = await this.#context.call({ method: 'PUT', path: this.#path, body: config });
-    return body as StationInfo;
+  create(config: StationInput = {}): Promise<StationInfo> {
+    return this.#context.ask({ method: 'PUT', path: this.#path, body: config });
   }
 
-  async info(): Promise<StationInfo> {
-    const { body } = await this.#context.call({ method: 'GET', path: this.#path });
-    return body as StationInfo;
+  info(): Promise<StationInfo> {
+    return this.#context.ask({ method: 'GET', path: this.#path });
   }
 
-  async update(patch: StationInput, { version }: VersionOptions = {}): Promise<StationInfo> {
+  update(patch: StationInput, { version }: VersionOptions = {}): Promise<StationInfo> {
     // Under a version, a second try would find the first one's: its answer is all that there is.
-    const { body } = await this.#context.call({ method: 'PATCH', path: this.#path, body: patch, version }, version === undefined);
-    return body as StationInfo;
+    return this.#context.ask({ method: 'PATCH', path: this.#path, body: patch, version }, version === undefined);
   }
 
   async remove(): Promise<void> {
     await this.#context.call({ method: 'DELETE', path: this.#path });
   }
 
-  async purge(options: PurgeOptions = {}): Promise<{ purged: number }> {
-    const { body } = await this.#context.call({ method: 'POST', path: `${this.#path}/purge`, body: options });
-    return body as { purged: number };
+  purge(options: PurgeOptions = {}): Promise<{ purged: number }> {
+    return this.#context.ask({ method: 'POST', path: `${this.#path}/purge`, body: options });
   }
 
   produce(payload: T, options?: ProduceOptions): Promise<Produced> {
@@ -164,6 +164,14 @@ export class RemoteStation<T> implements Station<T> {
 
   groups(): AsyncIterable<GroupHead> {
     return this.#context.list(`${this.#path}/groups`);
+  }
+
+  schedules(): AsyncIterable<ScheduleInfo> {
+    return this.#context.list(`${this.#path}/schedules`);
+  }
+
+  async cancelSchedule(scheduleId: string): Promise<void> {
+    await this.#context.call({ method: 'DELETE', path: `${this.#path}/schedules${this.#context.path(scheduleId)}` });
   }
 
   #own(): StationProducer<T> {

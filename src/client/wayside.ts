@@ -64,7 +64,7 @@ export class RemoteWayside implements Wayside {
   }
 
   async health(): Promise<Health> {
-    const { body } = await this.#context.call({ method: 'GET', path: '/health' });
+    const body = await this.#context.ask({ method: 'GET', path: '/health' });
     return body as Health;
   }
 

@@ -177,13 +177,17 @@ export interface ScheduledPlace {
 
 /** A delayed message that is not due yet. */
 export interface ScheduleInfo {
+  /** Names it, for cancelling. */
   readonly scheduleId: string;
+  /** From 0. */
   readonly partition: number;
   /** Milliseconds since 1970. */
   readonly dueAt: number;
   /** When it was accepted. */
   readonly acceptedAt: number;
+  /** Its key, if it has one. */
   readonly key: string | undefined;
+  /** Its id, if it has one. */
   readonly id: string | undefined;
   /** Bytes of its record. */
   readonly bytes: number;
@@ -446,7 +450,9 @@ export interface RedriveInput {
   readonly maxRedrives?: number | undefined;
 }
 
+/** What became of dead letters that were to be sent again. */
 export interface RedriveResult {
+  /** How many went. */
   readonly redriven: number;
   /** Those that `maxRedrives` has kept. */
   readonly kept: number;
@@ -459,25 +465,33 @@ export interface RedriveResult {
  * at every moment. Counts begin with the group's place: what lies before it (made at the end, say, or moved ahead) is `skipped`.
  */
 export interface Audit {
+  /** Sequences that were given. */
   readonly produced: number;
+  /** Settled by the group. */
   readonly acknowledged: number;
   /** Not delivered yet, or waiting to be delivered again. */
   readonly pending: number;
+  /** Out under a lease. */
   readonly inFlight: number;
   /** Died since the group was moved last, and not redriven. */
   readonly dead: number;
+  /** Passed by since they had expired, or dead for that. */
   readonly expired: number;
   /** Went by the station's retention or a purge before the group settled them. */
   readonly trimmed: number;
+  /** Passed by since the group's filter does not let them through. */
   readonly filtered: number;
+  /** Before the place where the group began, or was moved to. */
   readonly skipped: number;
   /** Counted twice: redriven after the group had come by them anew. */
   readonly again: number;
 }
 
+/** The sums of a group, and those of each partition. */
 export interface AuditResult extends Audit {
   /** The sum is right. */
   readonly balanced: boolean;
+  /** The same of each. */
   readonly partitions: readonly (Audit & { readonly partition: number })[];
 }
 

@@ -148,7 +148,7 @@ export class Connection {
     if (!('op' in frame) || frame.op !== 'welcome') {
       // An error may say what is wrong with the hello.
       const detail = 'error' in frame ? `: ${frame.error?.detail}` : '';
-      this.#ended(lasting(`The broker did not answer hello with welcome${detail}. It speaks another version of the protocol.`));
+      this.#ended(lasting(`The broker did not answer hello with welcome${detail}: another version?`));
       return;
     }
     this.#hello = undefined;

@@ -144,7 +144,7 @@ class FrameSubscription implements Subscription {
   event(event: unknown): void {
     if (event === 'deleted') {
       const { station, group } = this.#order;
-      this.end(new WaysideError('GROUP_NOT_FOUND', `The group ${group} of station ${station} has been removed, or its station has.`));
+      this.end(new WaysideError('GROUP_NOT_FOUND', `Group ${group} of station ${station}, or its station, was removed.`));
     }
     // It goes on elsewhere: where, the broker knows when it is asked again.
     else if (event === 'moved') this.#retry(0);

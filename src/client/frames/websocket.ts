@@ -75,7 +75,7 @@ export function openWebSocket(url: string, Given: WebSocketClass | undefined, si
       signal.removeEventListener('abort', giveUp);
       if (socket.protocol === PROTOCOL) return resolve(new WebSocketLink(socket));
       socket.close(BYE);
-      reject(lasting(`What answers at ${url} does not speak ${PROTOCOL}. It is no Wayside broker, or one of another version.`));
+      reject(lasting(`What answers at ${url} does not speak ${PROTOCOL}. It is no Wayside broker, or another version.`));
     };
   });
 }

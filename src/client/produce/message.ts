@@ -17,9 +17,9 @@ export interface MessageOptions {
   readonly contentType?: string | undefined;
   /** Chooses the partition, from 0; the key decides unless given, else the id, else turns are taken. */
   readonly partition?: number | undefined;
-  /** Milliseconds until it can be consumed. Brokers of this version refuse it. */
+  /** Milliseconds until it gets its sequence and can be consumed, up to a year. */
   readonly delayMs?: number | undefined;
-  /** Milliseconds after which it is of no use any more. Brokers of this version refuse it. */
+  /** Milliseconds from its sequence on after which it is given to no group any more, up to a year. */
   readonly expiresMs?: number | undefined;
 }
 
@@ -39,7 +39,7 @@ export interface Produced {
   readonly duplicate: boolean;
   /** How durable it is: `memory`, `buffered`, `local`, `synced` or `replicated`; never less than the station asks for. */
   readonly durability: string;
-  /** Of a delayed message. */
+  /** Of a delayed message: what cancels it. */
   readonly scheduleId?: string;
   /** Of a delayed message: milliseconds since 1970. */
   readonly dueAt?: number;

@@ -328,7 +328,7 @@ export class StationProducer<T> implements Producer<T> {
   #choose({ partition, name }: Pick<Held, 'partition' | 'name'>, { partitions, slots }: Route): number {
     if (partition !== undefined) {
       if (Number.isSafeInteger(partition) && partition >= 0 && partition < partitions) return partition;
-      throw new WaysideError('INVALID_REQUEST', `The station has the partitions 0 to ${partitions - 1}; there is no ${partition}.`, {
+      throw new WaysideError('INVALID_REQUEST', `The station has no partition ${partition}, but 0 to ${partitions - 1}.`, {
         field: 'partition',
       });
     }
