@@ -20,6 +20,7 @@ export const ROWS: readonly Row[] = [
   { name: 'peek', summary: 'Look at messages without a group: nothing is taken.', load: () => import('./peek.ts') },
   { name: 'group', summary: 'Make, list, change, move and remove consumer groups.', load: () => import('./group.ts') },
   { name: 'dead-letters', summary: 'See what groups gave up, and send it again.', load: () => import('./dead-letters.ts') },
+  { name: 'schedules', summary: 'See delayed messages, and cancel them.', load: () => import('./schedules.ts') },
   { name: 'bench', summary: 'Measure a broker.', load: () => import('./bench.ts') },
   { name: 'doctor', summary: 'Check a data folder without changing it.', load: () => import('./doctor.ts') },
   { name: 'completion', summary: 'Print what makes your shell complete wayside commands.', load: () => import('./completion.ts') },

@@ -1,6 +1,6 @@
 /** `wayside dead-letters …`: what groups gave up: listed, looked at, sent again, removed. */
-import type { DeadLetter } from '../client/index.ts';
-import type { Context } from './command.ts';
+import type { DeadLetter, DeadLetterFilter, DeadReason, Place } from '../client/index.ts';
+import type { Context, Options, Values } from './command.ts';
 import { defineCommand, defineNoun, Usage } from './command.ts';
 import { confirm } from './confirm.ts';
 import { messageJson, payloadText } from './format.ts';
@@ -11,23 +11,47 @@ import { counted, shownAgo, shownBytes, shownNumber, shownTime } from './units.t
 const STATION = { name: 'STATION', help: 'The name of the station.', complete: 'station' } as const;
 const IDS = { name: 'ID', help: 'As `dead-letters list` shows it.', many: true } as const;
 
+const MATCH = {
+  group: { type: 'text', short: 'g', value: 'GROUP', help: 'Only of this group.', without: 'all', complete: 'group' },
+  reason: { type: 'text', choices: ['rejected', 'max-deliveries', 'expired'], help: 'Only those that died so.' },
+  key: { type: 'text', short: 'k', value: 'KEY', help: 'Only those with this key.' },
+  since: { type: 'place', help: 'Only those that died since: a time, or how long ago.' },
+  until: { type: 'place', help: 'Only those that died before.' },
+} as const satisfies Options;
+
+/** @throws Usage */
+function matchFrom({ group, reason, key, since, until }: Partial<Values<typeof MATCH>>): DeadLetterFilter {
+  return {
+    ...(group !== undefined && { group }),
+    ...(reason !== undefined && { reason: reason as DeadReason }),
+    ...(key !== undefined && { key }),
+    ...(since !== undefined && { from: timeOf('since', since) }),
+    ...(until !== undefined && { until: timeOf('until', until) }),
+  };
+}
+
+function timeOf(option: string, place: Place): number {
+  if (typeof place === 'object' && 'time' in place) return place.time;
+  throw new Usage(`--${option} takes a time such as 2026-01-31T08:00, or how long ago such as 10m.`);
+}
+
 const list = defineCommand({
   name: 'list',
   summary: 'List the dead letters of a station.',
   words: [STATION],
   options: {
-    group: { type: 'text', short: 'g', value: 'GROUP', help: 'Only of this group.', without: 'all', complete: 'group' },
+    ...MATCH,
     limit: { type: 'count', default: '100', min: 1, help: 'So many at most.' },
   },
   examples: [
     { line: 'wayside dead-letters list orders', says: 'The oldest first.' },
     { line: "wayside dead-letters list orders --json | jq -r '.error'", says: 'Why they died.' },
   ],
-  async run({ options: { group, limit }, words: [name = ''], out, connect }) {
+  async run({ options: { limit, ...match }, words: [name = ''], out, connect }) {
     const rows: Cell[][] = [];
     const now = Date.now();
     let left = limit;
-    for await (const letter of lettersOf(connect, name).list(group === undefined ? {} : { group })) {
+    for await (const letter of lettersOf(connect, name).list(matchFrom(match))) {
       if (left-- <= 0) {
         out.note(`There are more than ${shownNumber(limit)}; --limit shows more.`);
         break;
@@ -105,6 +129,7 @@ const redrive = defineCommand({
   words: [STATION, { ...IDS, optional: true }],
   options: {
     all: { type: 'flag', help: 'All of the station.' },
+    ...MATCH,
     to: {
       type: 'text',
       value: 'group|groups|station:NAME',
@@ -117,13 +142,15 @@ const redrive = defineCommand({
     { line: 'wayside dead-letters redrive orders --all --to station:orders-retry', says: 'To another station.' },
   ],
   async run({ options, words: [name = '', ...ids], out, connect }) {
-    if (options.all === ids.length > 0) throw new Usage('Name the dead letters to send again, or say --all.');
+    const match = matchFrom(options);
+    const ways = [options.all, ids.length > 0, Object.keys(match).length > 0].filter(Boolean).length;
+    if (ways !== 1) throw new Usage('Name the dead letters to send again, or which ones (--group, --key …), or say --all.');
     const [, station] = /^station:(.+)$/.exec(options.to) ?? [];
     const { to } = options;
     if (station === undefined && to !== 'group' && to !== 'groups')
       throw new Usage(`--to is ${JSON.stringify(to)}; it takes group, groups, or station:NAME.`);
     const target = station === undefined ? (to as 'group' | 'groups') : { station };
-    const { redriven } = await lettersOf(connect, name).redrive(options.all ? { all: true } : { ids }, target);
+    const { redriven } = await lettersOf(connect, name).redrive(options.all ? { all: true } : ids.length > 0 ? { ids } : { match }, target);
     if (out.json) out.value({ redriven });
     else out.line(`Sent ${counted(redriven, 'message')} again.`);
   },

@@ -1,13 +1,14 @@
 /** `wayside group …`: consumer groups made, listed, looked at, changed, moved, removed. */
 import type { Group } from '../client/index.ts';
-import type { GroupInfo, GroupInput } from '../core/calls.ts';
+import type { Backoff, BackoffInput, GroupInfo, GroupInput } from '../core/calls.ts';
 import { taken } from './args.ts';
 import type { Context, Options, Values } from './command.ts';
 import { defineCommand, defineNoun, Usage } from './command.ts';
 import { confirm } from './confirm.ts';
 import type { Output } from './output.ts';
 import type { Cell } from './table.ts';
-import { counted, parsePlace, placeText, shownAgo, shownNumber, shownTime, typedDuration } from './units.ts';
+import { safe } from './text.ts';
+import { counted, parseDuration, parsePlace, placeText, shownAgo, shownNumber, shownTime, typedDuration } from './units.ts';
 
 const STATION = { name: 'STATION', help: 'The name of the station.', complete: 'station' } as const;
 const GROUP = { name: 'GROUP', help: 'The name of the group.', complete: 'group' } as const;
@@ -22,6 +23,18 @@ const SETTINGS = {
   lease: { type: 'duration', none: true, min: 1000, max: 43_200_000, help: 'How long a message is kept from others.', without: '30s' },
   maxDeliveries: { type: 'count', none: true, min: 1, help: 'After so many a message is a dead letter.', without: '10' },
   maxInFlight: { type: 'count', none: true, min: 1, help: 'So many are out at once, in each partition.', without: 'no limit' },
+  maxPerConsumer: { type: 'count', none: true, min: 1, help: 'So many of one consumer, in each partition.', without: 'no limit' },
+  backoff: {
+    type: 'text',
+    value: '1s,5s,1m|1s..10m',
+    help: 'How long a message waits before it comes again: a list (the last repeats), or doubling between two; none for at once.',
+    without: 'at once',
+  },
+  filter: {
+    type: 'text',
+    value: 'EXPRESSION',
+    help: 'Only messages that match, such as key == "a" || exists(header.urgent); none for all.',
+  },
 } as const satisfies Options;
 
 const create = defineCommand({
@@ -54,13 +67,35 @@ const update = defineCommand({
   },
 });
 
-function inputFrom({ order, lease, maxDeliveries, maxInFlight }: Partial<Values<typeof SETTINGS>>): GroupInput {
+function inputFrom(options: Partial<Values<typeof SETTINGS>>): GroupInput {
+  const { order, lease, maxDeliveries, maxInFlight, maxPerConsumer, backoff, filter } = options;
   return {
     ...(order !== undefined && { order }),
     ...(lease !== undefined && { leaseMs: lease }),
     ...(maxDeliveries !== undefined && { maxDeliveries }),
     ...(maxInFlight !== undefined && { maxInFlight }),
+    ...(maxPerConsumer !== undefined && { maxInFlightPerConsumer: maxPerConsumer }),
+    ...(backoff !== undefined && { backoff: backoffFrom(backoff) }),
+    ...(filter !== undefined && { filter: filter === 'none' ? null : filter }),
   };
+}
+
+/** @throws Usage */
+function backoffFrom(text: string): BackoffInput | null {
+  if (text === 'none') return null;
+  const [range, least, most] = /^([^.,]+)\.\.([^.,]+)$/.exec(text) ?? [];
+  const delays = (range === undefined ? text.split(',') : [least!, most!]).map((part) => parseDuration(part.trim()));
+  if (delays.some((delay) => delay === undefined))
+    throw new Usage(`--backoff is ${JSON.stringify(text)}; it takes durations such as 1s,5s,1m, two of them such as 1s..10m, or none.`);
+  const [minMs, maxMs] = delays as number[];
+  return range === undefined ? (delays as number[]) : { minMs: minMs!, maxMs: maxMs! };
+}
+
+function shownBackoff(backoff: Backoff): string {
+  if (!('minMs' in backoff)) return backoff.map(typedDuration).join(', ');
+  const { minMs, maxMs, factor, jitterPercent } = backoff;
+  const jitter = jitterPercent > 0 ? `, up to ${jitterPercent} % less` : '';
+  return `${typedDuration(minMs)} to ${typedDuration(maxMs)}, ${factor} times as long each time${jitter}`;
 }
 
 function groupOf(connect: Context['connect'], [station = '', group = '']: readonly string[]): Group<unknown> {
@@ -124,7 +159,10 @@ function showGroup(group: GroupInfo, out: Output): void {
   const now = Date.now();
   out.line(out.paint('bold', group.name));
   out.facts([
-    ['unread', shownNumber(group.unread)],
+    ...(group.paused ? [['paused', out.paint('yellow', 'yes: nothing is given out')] as const] : []),
+    ['unread', `${group.unreadIsUpperBound ? 'at most ' : ''}${shownNumber(group.unread)}`],
+    ...(group.oldestPendingAt === null ? [] : [['oldest pending', shownAgo(group.oldestPendingAt, now)] as const]),
+    ...(group.stalled ? [['stalled', out.paint('red', 'yes: too many messages wait for one of their key')] as const] : []),
     [
       'in flight',
       `${shownNumber(group.inFlight)}${group.redelivered > 0 ? `, ${shownNumber(group.redelivered)} of them delivered before` : ''}`,
@@ -135,6 +173,9 @@ function showGroup(group: GroupInfo, out: Output): void {
     ['lease', typedDuration(group.leaseMs)],
     ['deliveries at most', shownNumber(group.maxDeliveries)],
     ...(group.maxInFlight === undefined ? [] : [['in flight at most', shownNumber(group.maxInFlight)] as const]),
+    ...(group.maxInFlightPerConsumer === undefined ? [] : [['of one consumer', shownNumber(group.maxInFlightPerConsumer)] as const]),
+    ...(group.backoff === undefined ? [] : [['backoff', shownBackoff(group.backoff)] as const]),
+    ...(group.filter === undefined ? [] : [['filter', safe(group.filter)] as const]),
     ['made', `${shownTime(group.createdAt)} (${shownAgo(group.createdAt, now)})`],
     ['version', String(group.version)],
   ]);
@@ -204,6 +245,40 @@ const seek = defineCommand({
   },
 });
 
+/** A verb that pauses a group, or has it go on. */
+function pauseCommand(name: 'pause' | 'resume', summary: string) {
+  return defineCommand({
+    name,
+    summary,
+    words: [STATION, GROUP],
+    examples: [{ line: `wayside group ${name} orders billing`, says: name === 'pause' ? 'What is out can still be acked.' : 'Goes on.' }],
+    async run({ words, out, connect }) {
+      const group = await groupOf(connect, words).update({ paused: name === 'pause' });
+      if (out.json) out.value(group);
+      else out.line(`${group.name} ${group.paused ? 'is paused' : 'goes on'}: ${counted(group.unread, 'message')} to go.`);
+    },
+  });
+}
+
+const audit = defineCommand({
+  name: 'audit',
+  summary: 'Add up where every message is, for a group.',
+  words: [STATION, GROUP],
+  examples: [{ line: 'wayside group audit orders billing', says: 'What was produced is the sum of the rest.' }],
+  async run({ words, out, connect }) {
+    const result = await groupOf(connect, words).audit();
+    if (out.json) return out.value(result);
+    const { produced, acknowledged, pending, inFlight, dead, expired, trimmed, filtered, skipped, again, balanced } = result;
+    const rows = { acknowledged, pending, 'in flight': inFlight, dead, expired, trimmed, filtered, skipped };
+    out.facts([
+      ['produced', shownNumber(produced)],
+      ...(again > 0 ? [['again', `${shownNumber(again)} (counted twice: redriven after the group had come by them anew)`] as const] : []),
+      ...Object.entries(rows).map(([name, count]) => [name, shownNumber(count)] as const),
+      ['the sum', balanced ? 'is right' : out.paint('red', 'is wrong')],
+    ]);
+  },
+});
+
 const remove = defineCommand({
   name: 'remove',
   summary: 'Remove a group with its position and dead letters.',
@@ -229,7 +304,18 @@ export const command = defineNoun({
   name: 'group',
   summary: 'Make, list, change, move and remove consumer groups.',
   about: 'The consumers of a group share the messages of a station; each group gets all of them.',
-  commands: [list, info, pending, create, update, seek, remove],
+  commands: [
+    list,
+    info,
+    audit,
+    pending,
+    create,
+    update,
+    seek,
+    pauseCommand('pause', 'Give nothing out until it is resumed.'),
+    pauseCommand('resume', 'Go on giving out.'),
+    remove,
+  ],
   examples: [
     { line: 'wayside group list orders', says: 'How far everybody is.' },
     { line: 'wayside group seek orders billing 10m', says: 'The last ten minutes once more.' },

@@ -13,7 +13,7 @@ import type { Cut, Input, Source } from './input.ts';
 import { fromText, readSource, sourceOf } from './input.ts';
 import type { Output } from './output.ts';
 import { progressLine, rate } from './progress.ts';
-import { counted, shownBytes, shownDuration, shownNumber } from './units.ts';
+import { counted, shownBytes, shownDuration, shownNumber, shownTime } from './units.ts';
 
 const OPTIONS = {
   file: { type: 'text', short: 'f', many: true, value: 'FILE', help: 'Read messages from a file; - is standard input.', complete: 'file' },
@@ -28,6 +28,8 @@ const OPTIONS = {
   idField: { type: 'text', value: 'FIELD', help: 'The id is this member of each JSON message: sending a file twice stores it once.' },
   header: { type: 'text', short: 'H', many: true, value: 'NAME=VALUE', help: 'A header of each message.' },
   contentType: { type: 'text', value: 'TYPE', without: 'application/json or text/plain, as it looks', help: 'What the payload is.' },
+  delay: { type: 'duration', min: 1, max: 31_536_000_000, help: 'They come after so long; `wayside schedules` shows and cancels them.' },
+  expires: { type: 'duration', min: 1, max: 31_536_000_000, help: 'After so long they are given to no group any more.' },
   partition: { type: 'count', help: 'All into this one.', without: 'by key, else by id, else in turn' },
   repeat: {
     type: 'count',
@@ -141,7 +143,7 @@ async function* fromSources(
 }
 
 /** What is the same for every message. */
-function messageOptions({ header, contentType, partition, key, keyField, id, idField }: Given): MessageOptions {
+function messageOptions({ header, contentType, partition, key, keyField, id, idField, delay, expires }: Given): MessageOptions {
   if (key !== undefined && keyField !== undefined) throw new Usage('--key and --key-field both say the key: choose one.');
   if (id !== undefined && idField !== undefined) throw new Usage('--id and --id-field both say the id: choose one.');
   const headers: Record<string, string> = {};
@@ -154,6 +156,8 @@ function messageOptions({ header, contentType, partition, key, keyField, id, idF
     ...(Object.keys(headers).length > 0 && { headers }),
     ...(contentType !== undefined && { contentType }),
     ...(partition !== undefined && { partition }),
+    ...(delay !== undefined && { delayMs: delay }),
+    ...(expires !== undefined && { expiresMs: expires }),
   };
 }
 
@@ -188,6 +192,9 @@ class Run {
   readonly #idPath: readonly string[] | undefined;
   readonly #begun = performance.now();
   readonly #stored = new Map<number, Stored>();
+  #delayed = 0;
+  /** The last one that is delayed. */
+  #schedule = '';
   #sent = 0;
   #messages = 0;
   #duplicates = 0;
@@ -302,11 +309,16 @@ class Run {
     while (this.#waiting > 0) await new Promise((resolve) => setImmediate(resolve));
   }
 
-  #note({ partition, sequence, duplicate, durability }: Produced, size: number): void {
+  #note({ partition, sequence, duplicate, durability, scheduleId, dueAt }: Produced, size: number): void {
     this.#messages++;
     this.#bytes += size;
     this.#durability = durability;
     if (duplicate) this.#duplicates++;
+    if (scheduleId !== undefined) {
+      this.#delayed++;
+      this.#schedule = `${scheduleId}, due at ${shownTime(dueAt ?? 0)}`;
+      return;
+    }
     const stored = this.#stored.get(partition);
     if (stored === undefined) this.#stored.set(partition, { count: 1, first: sequence, last: sequence });
     else {
@@ -354,6 +366,7 @@ class Run {
         station: this.#name,
         messages: this.#messages,
         duplicates: this.#duplicates,
+        ...(this.#delayed > 0 && { delayed: this.#delayed }),
         refused: this.#refused,
         bytes: this.#bytes,
         durability: this.#durability || undefined,
@@ -365,6 +378,11 @@ class Run {
     }
     if (out.quiet) return;
     if (signal.aborted) out.note('Interrupted.');
+    if (this.#delayed > 0) {
+      const which = this.#delayed === 1 ? this.#schedule : `the last one ${this.#schedule}`;
+      out.line(`Delayed ${counted(this.#delayed, 'message')} in ${this.#name}: ${which} ${out.paint('dim', `(${this.#durability})`)}`);
+    }
+    if (this.#messages === this.#delayed && this.#messages > 0) return;
     if (this.#sent === 1 && this.#messages === 1) {
       const [[partition, { first }] = [0, { first: 0 }]] = this.#stored;
       const what = this.#duplicates > 0 && this.#hasIds ? 'It was there already' : `Stored in ${this.#name}`;
@@ -373,7 +391,7 @@ class Run {
       const speed = ms >= 500 ? `, ${shownNumber(rate(this.#messages, ms))}/s` : '';
       const how = `in ${shownDuration(ms)}${speed}`;
       out.line(
-        `Stored ${counted(this.#messages, 'message')} (${shownBytes(this.#bytes)}) in ${this.#name} ${out.paint('dim', `${how} (${this.#durability})`)}`,
+        `Stored ${counted(this.#messages - this.#delayed, 'message')} (${shownBytes(this.#bytes)}) in ${this.#name} ${out.paint('dim', `${how} (${this.#durability})`)}`,
       );
       // Without ids they are what a lost connection has made this send twice: no news for anybody.
       if (this.#duplicates > 0 && this.#hasIds) out.line(`${shownNumber(this.#duplicates)} of them were there already.`);

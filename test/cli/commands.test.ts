@@ -359,3 +359,55 @@ test('dead letters: listed, shown, sent again, removed', async () => {
   expect((await done(['dead-letters', 'list', name])).errors).toBe('There are no dead letters.\n');
   expect(await cli(['dead-letters', 'show', name, 'nonsense'])).toMatchObject({ code: 1, out: '' });
 });
+
+test('delayed and expiring messages: produced, listed, cancelled', async () => {
+  const name = await station();
+  expect((await done(['produce', name, 'late', '--delay', '10m'])).out).toMatch(/^Delayed 1 message in s\d+: 0-1-\w+, due at /);
+  await done(['produce', name, 'now', '--expires', '1h']);
+  const { json } = await done(['schedules', 'list', name, '--json']);
+  expect(json).toMatchObject([{ scheduleId: expect.stringMatching(/^0-1-/), partition: 0 }]);
+  expect((await done(['schedules', 'list', name])).out).toMatch(/in 9 min/);
+  expect((await done(['schedules', 'cancel', name, json[0]!.scheduleId as string])).out).toBe('Cancelled 1 message.\n');
+  expect(await cli(['schedules', 'cancel', name, json[0]!.scheduleId as string])).toMatchObject({
+    code: 1,
+    errors: expect.stringContaining('NOT_FOUND'),
+  });
+  expect(await payloads(name)).toEqual(['now']);
+});
+
+test('groups: order, filter, backoff and bounds; paused, resumed, audited', async () => {
+  const name = await station();
+  await done(['produce', name, 'a', 'b', '--key', 'k']);
+  const settings = ['--order', 'key', '--filter', 'key == "k"', '--backoff', '1s..10m', '--max-per-consumer', '5'];
+  expect((await done(['group', 'create', name, 'g', ...settings, '--json'])).json).toMatchObject([
+    { order: 'key', filter: 'key == "k"', backoff: { minMs: 1000, maxMs: 600_000, factor: 2 }, maxInFlightPerConsumer: 5 },
+  ]);
+  expect((await done(['group', 'pause', name, 'g'])).out).toBe('g is paused: 2 messages to go.\n');
+  expect((await done(['group', 'info', name, 'g'])).out).toContain('nothing is given out');
+  expect((await done(['group', 'resume', name, 'g'])).out).toBe('g goes on: 2 messages to go.\n');
+  expect((await done(['group', 'update', name, 'g', '--backoff', '1s,5s', '--filter', 'none', '--json'])).json).toMatchObject([
+    { backoff: [1000, 5000] },
+  ]);
+  const { out } = await done(['group', 'audit', name, 'g']);
+  expect(out).toMatch(/produced +2\n[\s\S]*pending +2\n[\s\S]*the sum +is right/);
+  await done(['group', 'seek', name, 'g', 'last:1']);
+  expect((await done(['group', 'audit', name, 'g', '--json'])).json).toMatchObject([{ skipped: 1, pending: 1, balanced: true }]);
+  expect(await cli(['group', 'update', name, 'g', '--backoff', 'soon'])).toMatchObject({
+    code: 2,
+    errors: expect.stringContaining('1s..10m'),
+  });
+});
+
+test('dead letters: found by what they are, sent to all groups and to another station', async () => {
+  const [name, other] = [await station(), await station()];
+  for (const key of ['a', 'b', 'a']) await done(['produce', name, `of ${key}`, '--key', key]);
+  const { json } = await client.call('POST', `/v1/stations/${name}/groups/g/fetch`, { json: { consumer: 'c' } });
+  const receipts = (json.messages as { receipt: string }[]).map(({ receipt }) => receipt);
+  await client.call('POST', `/v1/stations/${name}/groups/g/reject`, { json: { receipts } });
+  expect((await done(['dead-letters', 'list', name, '--key', 'a', '--since', '1h', '--json'])).json).toHaveLength(2);
+  expect((await done(['dead-letters', 'redrive', name, '--key', 'b', '--to', 'groups'])).out).toBe('Sent 1 message again.\n');
+  expect((await done(['dead-letters', 'redrive', name, '--all', '--to', `station:${other}`])).out).toBe('Sent 2 messages again.\n');
+  await vi.waitFor(async () => expect(await payloads(other)).toEqual(['of a', 'of a']));
+  expect(await payloads(name)).toEqual(['of a', 'of b', 'of a', 'of b']);
+  expect(await cli(['dead-letters', 'redrive', name])).toMatchObject({ code: 2 });
+});
