@@ -119,6 +119,21 @@ describe('to another station', () => {
     expect(await broker.station(NS, 's')).toMatchObject({ outbox: 0 });
   });
 
+  test('a station that is removed lets go first of what is on its way, unless the target cannot take it', async () => {
+    const bench = await withLetters(['a'], { on: 'disk' });
+    const { broker } = bench;
+    await broker.redrive(NS, 's', { all: true, ...toT });
+    await broker.removeStation(NS, 's');
+    expect(await there(bench, 't')).toEqual(['a']);
+    await broker.putStation(NS, 's', {});
+    await letters(bench, ['b']);
+    await broker.patchStation(NS, 't', { retention: { maxMessages: 1, discard: 'refuse' } });
+    await broker.redrive(NS, 's', { all: true, ...toT });
+    await broker.removeStation(NS, 's');
+    expect(await there(bench, 't')).toEqual(['a']);
+    expect(await codeOf(broker.station(NS, 's'))).toBe('STATION_NOT_FOUND');
+  });
+
   test('too many on their way are refused, and stay', async () => {
     const bench = await openBench({}, { limits: { intentsMax: 1 } });
     await bench.broker.putStation(NS, 't', {});

@@ -56,7 +56,10 @@ import type { Waiter } from './waiters.ts';
 import { Waiters } from './waiters.ts';
 
 /** Until giving out what is due is tried again after it failed. */
-const DUE_AGAIN_MS = 1_000;
+const DUE_AGAIN_MS = 5_000;
+/** A removed partition waits so long for what is on its way to others, and looks so often. */
+const DRAIN_MS = 5_000;
+const DRAIN_LOOK_MS = 20;
 
 export interface PartitionPorts {
   readonly key: ActorKey;
@@ -391,6 +394,21 @@ export class Partition {
 
   async letterBytes({ sequence }: Intent): Promise<Block> {
     return (await this.#stored.take(sequence, 1, 1)).block;
+  }
+
+  /** What is on its way has time to get there, before all that is here goes. */
+  async drained(): Promise<void> {
+    const { timers, journal } = this.#ports;
+    for (let waited = 0; this.state.outbox.count > 0 && !this.isOver; waited += DRAIN_LOOK_MS) {
+      if (waited >= DRAIN_MS) {
+        const { count } = this.state.outbox;
+        journal.warn(`Partition ${this.log.key} is removed with ${count} messages that could not get to other stations.`);
+        return;
+      }
+      await new Promise<void>((resolve) => {
+        timers.after(DRAIN_LOOK_MS, resolve);
+      });
+    }
   }
 
   async sent(intents: readonly Intent[]): Promise<void> {
