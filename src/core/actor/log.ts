@@ -50,6 +50,8 @@ export interface Machine {
   /** Sections that have changed since the last call, `null` for those to remove; the first is always there. */
   takeSections(): Iterable<readonly [name: string, body: Uint8Array | null]>;
   loadSection(name: string, body: Uint8Array): void;
+  /** All sections are loaded; entries come next. */
+  loaded?(): void;
   /** When something of it changes by itself, in ms since 1970; Infinity for never. */
   due(): number;
 }
@@ -121,6 +123,7 @@ export class ActorLog {
       else this.#machine.loadSection(name, body);
       this.#settled = Math.max(this.#settled, asOf);
     }
+    this.#machine.loaded?.();
     this.#due = info.due ?? Infinity;
     this.dataFloor = info.data;
     this.#trimmed = info.data;

@@ -31,7 +31,7 @@ import type { Configured, Trimmed } from '../entry/station.ts';
 import { isPlanted } from '../faults.ts';
 import type { Run, Why } from './runs.ts';
 import { ACKED, blankRun, LEASED, RETURNED, Runs, settledRun } from './runs.ts';
-import { loadSection, takeSections } from './sections.ts';
+import { loadSection, sortLetters, takeSections } from './sections.ts';
 import type { Group, Letter, PartitionState } from './state.ts';
 import { newGroup } from './state.ts';
 
@@ -83,6 +83,10 @@ export class PartitionMachine implements Machine {
 
   loadSection(name: string, body: Uint8Array): void {
     loadSection(this.state, name, body);
+  }
+
+  loaded(): void {
+    sortLetters(this.state);
   }
 
   due(): number {
@@ -154,8 +158,8 @@ function applyCarried(state: PartitionState, entry: Applied): void {
   for (const { sequence } of carried.messages) {
     const pin = state.pins.get(sequence);
     if (pin !== undefined) pin.carried = entry.index;
+    state.touchLetters(sequence);
   }
-  state.lettersDirty = true;
 }
 
 function applyScheduled(state: PartitionState, entry: Applied): void {
@@ -231,7 +235,6 @@ function applyGroupRemoved(state: PartitionState, { command, group }: GroupRemov
     if (letter.group !== group || state.outbox.isLeaving(key)) continue;
     state.letters.delete(key);
     state.unpin(letter.sequence);
-    state.lettersDirty = true;
   }
   state.groups.delete(group);
   state.groupsGone.push(group);
@@ -245,7 +248,6 @@ function applySought(state: PartitionState, { command, group, at }: Sought, entr
     if (!isPlanted('seek-keeps-leases')) found.fence = { epoch: entry.epoch, index: entry.index };
     // What was redriven is still owed, unless the group comes by it again anyway. From the last: each goes below the others.
     for (const run of owed.reverse()) {
-      state.lettersDirty = true;
       for (let sequence = run.end - 1; sequence >= run.from; sequence--) {
         if (sequence >= at && sequence >= state.first) state.unpin(sequence);
         // The delivery that the move cuts off does not count: it may have been the last.
@@ -318,7 +320,6 @@ function reach(group: Group, end: number, from: number): void {
 
 function unpinRun(state: PartitionState, run: Run): void {
   for (let sequence = run.from; sequence < run.end; sequence++) state.unpin(sequence);
-  state.lettersDirty = true;
 }
 
 function applyReturned(state: PartitionState, { group, why, due, ranges }: Returned, entry: Applied): void {
@@ -380,7 +381,7 @@ function addLetter(state: PartitionState, group: Group, letter: Letter, pinned: 
   state.letters.set(letterKey(letter.sequence, letter.died), letter);
   if (!pinned) state.pin(letter.sequence);
   group.dead++;
-  state.lettersDirty = true;
+  state.touchLetters(letter.sequence);
 }
 
 export function letterKey(sequence: number, died: number): string {
@@ -392,7 +393,7 @@ function applyRedriven(state: PartitionState, { letters }: Redriven, entry: Appl
     const letter = state.letters.get(letterKey(sequence, died));
     if (letter === undefined) continue;
     state.letters.delete(letterKey(sequence, died));
-    state.lettersDirty = true;
+    state.touchLetters(sequence);
     const group = state.groups.get(letter.group);
     if (group === undefined) continue;
     group.dead--;
@@ -437,7 +438,7 @@ function applyIntentEnded(state: PartitionState, { produced, refused }: IntentEn
     const key = intent && letterKey(intent.sequence, intent.died);
     const letter = key === undefined ? undefined : state.letters.get(key);
     if (intent === undefined || key === undefined || letter === undefined) continue;
-    state.lettersDirty = true;
+    state.touchLetters(letter.sequence);
     // Its group may be gone, and nobody could see it any more.
     if (state.groups.has(letter.group)) state.letters.set(key, { ...letter, error });
     else removeLetter(state, intent);
@@ -453,7 +454,6 @@ function removeLetter(state: PartitionState, { sequence, died }: { sequence: num
   if (letter === undefined) return;
   state.letters.delete(letterKey(sequence, died));
   state.unpin(sequence);
-  state.lettersDirty = true;
   const group = state.groups.get(letter.group);
   if (group === undefined) return;
   group.dead--;

@@ -7,8 +7,8 @@ import { decodeLayout, encode, flag, list, number, oneOf, optional, struct, text
 import { groupConfig } from '../entry/group.ts';
 import { stationConfig } from '../entry/station.ts';
 import type { Run } from './runs.ts';
-import type { Group, PartitionState } from './state.ts';
-import { newGroup } from './state.ts';
+import type { Group, Letter, PartitionState } from './state.ts';
+import { lettersPart, newGroup } from './state.ts';
 
 const coreLayout = struct({
   layout: number,
@@ -92,10 +92,7 @@ export function* takeSections(state: PartitionState): Iterable<readonly [string,
     yield [`group:${group.id}`, encodeGroup(group)];
   }
   for (const gone of state.groupsGone.splice(0)) yield [`group:${gone}`, null];
-  if (state.lettersDirty) {
-    state.lettersDirty = false;
-    yield ['letters', encodeLetters(state)];
-  }
+  yield* takeLetters(state);
   yield* state.dedup.takeSections();
   yield* state.producers.takeSections();
   yield* state.schedule.takeSections();
@@ -120,14 +117,23 @@ export function encodeGroup(group: Group): Uint8Array {
   });
 }
 
-export function encodeLetters(state: PartitionState): Uint8Array {
-  const pins = [...state.pins].map(([sequence, { holders, carried }]) => ({ sequence, holders, carried }));
-  return encode(lettersLayout, { layout: LAYOUT, letters: [...state.letters.values()], pins });
+/** Only the parts that changed: a million letters are not written again because one more has died. */
+function takeLetters(state: PartitionState): [string, Uint8Array | null][] {
+  if (state.dirtyLetters.size === 0) return [];
+  const parts = new Map<number, { letters: Letter[]; pins: { sequence: number; holders: number; carried: number }[] }>();
+  for (const part of [...state.dirtyLetters].sort((a, b) => a - b)) parts.set(part, { letters: [], pins: [] });
+  state.dirtyLetters.clear();
+  for (const letter of state.letters.values()) parts.get(lettersPart(letter.sequence))?.letters.push(letter);
+  for (const [sequence, { holders, carried }] of state.pins) parts.get(lettersPart(sequence))?.pins.push({ sequence, holders, carried });
+  return [...parts].map(([part, { letters, pins }]) => [
+    `letters:${part}`,
+    letters.length + pins.length === 0 ? null : encode(lettersLayout, { layout: LAYOUT, letters, pins }),
+  ]);
 }
 
 export function loadSection(state: PartitionState, name: string, body: Uint8Array): void {
   if (name === 'core') Object.assign(state, withoutLayout(decodeLayout(coreLayout, body, LAYOUT)));
-  else if (name === 'letters') loadLetters(state, body);
+  else if (name.startsWith('letters:')) loadLetters(state, body);
   else if (name.startsWith('group:')) loadGroup(state, body);
   else if (name.startsWith('ids:')) state.dedup.load(body);
   else if (name.startsWith('producers:')) state.producers.load(body);
@@ -152,6 +158,13 @@ function loadGroup(state: PartitionState, body: Uint8Array): void {
   group.dead = saved.dead;
   group.dirty = false;
   state.groups.set(group.id, group);
+}
+
+/** Once all parts are there: letters are kept in the order in which they died. */
+export function sortLetters(state: PartitionState): void {
+  const sorted = [...state.letters].sort(([, a], [, b]) => a.died - b.died || a.sequence - b.sequence);
+  state.letters.clear();
+  for (const [key, letter] of sorted) state.letters.set(key, letter);
 }
 
 function loadLetters(state: PartitionState, body: Uint8Array): void {

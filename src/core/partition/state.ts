@@ -79,7 +79,8 @@ export class PartitionState {
   /** By sequence, then the index of the entry in which it died: `${sequence}.${died}`. */
   readonly letters = new Map<string, Letter>();
   readonly pins = new Map<number, Pin>();
-  lettersDirty = false;
+  /** Parts of the letters and pins, by sequence (sections.ts), that have changed since they were written. */
+  readonly dirtyLetters = new Set<number>();
   readonly dedup: Dedup;
   readonly producers: Producers;
   readonly schedule = new Schedule();
@@ -106,18 +107,29 @@ export class PartitionState {
     return Infinity;
   }
 
+  touchLetters(sequence: number): void {
+    this.dirtyLetters.add(lettersPart(sequence));
+  }
+
   pin(sequence: number): void {
+    this.touchLetters(sequence);
     const pin = this.pins.get(sequence);
     if (pin === undefined) this.pins.set(sequence, { holders: 1, carried: 0 });
     else pin.holders++;
   }
 
   unpin(sequence: number): void {
+    this.touchLetters(sequence);
     const pin = this.pins.get(sequence);
     if (pin === undefined) return;
     pin.holders--;
     if (pin.holders === 0) this.pins.delete(sequence);
   }
+}
+
+/** Letters and pins of so many neighbours are written together. */
+export function lettersPart(sequence: number): number {
+  return Math.floor(sequence / 1_024);
 }
 
 /** @param base where it began, where that is not the same */
