@@ -23,7 +23,8 @@ export class ScheduledWriter {
   readonly #drafts: Draft[] = [];
   /** Of all records taken. */
   bytes = 0;
-  #builder = new BatchBuilder();
+  /** Made when it is needed: nearly no step has anything that is delayed. */
+  #builder: BatchBuilder | undefined;
   #items: Item[] = [];
 
   constructor(limits: Pick<Limits, 'batchBytesMax' | 'batchCountMax'>) {
@@ -33,21 +34,23 @@ export class ScheduledWriter {
   /** Takes the cursor's record, without its delay. */
   take(cursor: RecordCursor, item: Item): void {
     const { key, id, contentType, headers, expiresMs, payload } = cursor;
+    this.#builder ??= new BatchBuilder();
     this.#builder.append({ key, id, contentType, headers, expiresMs: expiresMs < 0 ? undefined : expiresMs, payload });
     this.bytes += cursor.end - cursor.offset;
-    this.#taken(item);
+    this.#taken(this.#builder, item);
   }
 
   /** Takes a record that waits already, as it is. */
   carry(bytes: Uint8Array, start: number, end: number, item: Item): void {
+    this.#builder ??= new BatchBuilder();
     this.#builder.appendRecord(bytes, start, end);
-    this.#taken(item);
+    this.#taken(this.#builder, item);
   }
 
-  #taken(item: Item): void {
+  #taken(builder: BatchBuilder, item: Item): void {
     this.#items.push(item);
     const { batchBytesMax, batchCountMax } = this.#limits;
-    if (this.#builder.byteLength > batchBytesMax / 2 || this.#builder.count >= batchCountMax) this.#close();
+    if (builder.byteLength > batchBytesMax / 2 || builder.count >= batchCountMax) this.#close();
   }
 
   finish(): Draft[] {
@@ -56,13 +59,13 @@ export class ScheduledWriter {
   }
 
   #close(): void {
-    if (this.#items.length === 0) return;
+    if (this.#builder === undefined) return;
     const batch = this.#builder.finish();
     const end = batch.length - 4;
     const meta = { items: this.#items };
     const body = scheduledBody(batch, end, u32At(batch, end), meta);
     this.#drafts.push({ kind: KIND.scheduled, value: meta, batch: { body, first: 0, count: 0 } });
-    this.#builder = new BatchBuilder();
+    this.#builder = undefined;
     this.#items = [];
   }
 }
