@@ -21,7 +21,7 @@ const RUNS = [
   {
     name: 'open',
     topics:
-      'health-and-errors,stations,produce,batch,records-format,read,sse,dedup,delay-and-expiry,groups-and-leases,key-order,seek,dead-letters,retention,bad-input,namespaces-and-tokens,concurrency,websocket-json,websocket-msgpack',
+      'health-and-errors,stations,produce,batch,records-format,read,sse,dedup,delay-and-expiry,groups-and-leases,key-order,seek,dead-letters,retention,export-import,bad-input,namespaces-and-tokens,concurrency,websocket-json,websocket-msgpack',
   },
   { name: 'with a token', topics: 'namespaces-and-tokens,health-and-errors', token: 'ci-root-token' },
 ];

@@ -18,11 +18,16 @@ import type {
   Broker,
   DeadLetter,
   DeadLetterFilter,
+  ExportInput,
+  ExportStream,
   FetchInput,
   FetchResult,
   GroupHead,
   GroupInfo,
   GroupInput,
+  ImportInput,
+  ImportProgress,
+  ImportResult,
   Page,
   PageInput,
   PendingInfo,
@@ -393,6 +398,29 @@ class OpenBroker implements Broker {
 
   async cancelSchedule(ns: string, name: string, scheduleId: string): Promise<void> {
     return this.#parts.schedules.cancel(await this.#station(ns, name), scheduleId);
+  }
+
+  // ── Export and import ──────────────────────────────────────────────────────────────────────────────────────────
+
+  async export(ns: string, input: ExportInput): Promise<ExportStream> {
+    if (this.#life.refusing !== undefined) throw this.#life.refusing;
+    checkName('namespace', ns);
+    if (input.station !== undefined) await this.#station(ns, input.station);
+    whole('offset', input.offset ?? 0, 0, Number.MAX_SAFE_INTEGER);
+    return this.#parts.transfers.export(ns, input);
+  }
+
+  async import(ns: string, input: ImportInput, pieces: AsyncIterable<Uint8Array>): Promise<ImportResult> {
+    if (this.#life.refusing !== undefined) throw this.#life.refusing;
+    checkName('namespace', ns);
+    if (input.station !== undefined) checkName('station', input.station);
+    whole('offset', input.offset ?? 0, 0, Number.MAX_SAFE_INTEGER);
+    return this.#parts.transfers.import(ns, input, pieces);
+  }
+
+  importProgress(ns: string, id: string): ImportProgress {
+    checkName('namespace', ns);
+    return this.#parts.transfers.progress(ns, id);
   }
 
   // ── Not there yet ──────────────────────────────────────────────────────────────────────────────────────────────

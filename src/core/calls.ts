@@ -511,6 +511,48 @@ export interface StepResult {
   readonly produced: number;
 }
 
+/** One of `station` (else all of the namespace) and `id` with `offset`. */
+export interface ExportInput {
+  readonly station?: string | undefined;
+  /** Goes on with an export that was begun. */
+  readonly id?: string | undefined;
+  /** Byte of the stream from which it goes on. */
+  readonly offset?: number | undefined;
+}
+
+export interface ExportStream {
+  /** By which it can be gone on with, for a minute after it was read last. */
+  readonly id: string;
+  /** Whoever stops early must call `return`, as `for await` does. */
+  readonly bytes: AsyncIterable<Uint8Array>;
+}
+
+export interface ImportInput {
+  /** What the one station of the stream is to be called. */
+  readonly station?: string | undefined;
+  /** A name of the caller's choice (API.md §2), by which the import can be gone on with when it breaks off. */
+  readonly id?: string | undefined;
+  /** Byte of the stream with which the pieces begin; see `importProgress`. */
+  readonly offset?: number | undefined;
+}
+
+export interface ImportProgress {
+  /** Bytes of the stream that need not be sent again; 0 where there is no such import. */
+  readonly offset: number;
+}
+
+export interface ImportedStation {
+  readonly name: string;
+  readonly messages: number;
+  readonly durability: Durability;
+  /** What the stream asked for, where this host gives less. */
+  readonly loweredFrom: Durability | undefined;
+}
+
+export interface ImportResult {
+  readonly stations: readonly ImportedStation[];
+}
+
 export interface Broker {
   /** `PUT`: makes it or finds the same. @throws STATION_EXISTS it differs · DURABILITY_UNAVAILABLE · LIMIT_EXCEEDED */
   putStation(ns: string, station: string, input: StationInput): Promise<{ created: boolean; station: StationInfo }>;
@@ -555,6 +597,16 @@ export interface Broker {
   audit(ns: string, station: string, group: string): Promise<AuditResult>;
   /** Acks and produces in one: both are done once it answers, or will be, and neither if it refuses. */
   step(ns: string, station: string, group: string, input: StepInput): Promise<StepResult>;
+
+  /** All that a station or a namespace holds in one moment, while traffic goes on. @throws NOT_FOUND no such export · OVERLOADED */
+  export(ns: string, input: ExportInput): Promise<ExportStream>;
+  /**
+   * Makes stations of an exported stream: all of them, or none.
+   *
+   * @throws IMPORT_REFUSED damaged, cut off, newer, none at all, or a station is there by that name · STORAGE_FULL · OVERLOADED
+   */
+  import(ns: string, input: ImportInput, pieces: AsyncIterable<Uint8Array>): Promise<ImportResult>;
+  importProgress(ns: string, id: string): ImportProgress;
 
   /** Refuses new calls (SHUTTING_DOWN), wakes those that wait, finishes what was accepted, writes sections, closes. */
   close(): Promise<void>;

@@ -46,6 +46,11 @@ export const DEFAULT_LIMITS = {
   /** How long a partition knows a producer that sends nothing new, and how many it knows. */
   producerMs: 24 * 60 * 60 * 1000,
   producersMax: 10_000,
+  /** Exports and imports at a time; and until one ends that nobody reads, or goes on with. */
+  exportsMax: 8,
+  importsMax: 8,
+  exportIdleMs: 60_000,
+  importIdleMs: 10 * 60_000,
   partitionsMax: 256,
   stationsMax: 100_000,
   groupsPerStationMax: 1_000,

@@ -44,7 +44,7 @@ export type ActorKey = string & { readonly actorKey: unique symbol };
 
 /** What rests in a volume of one appended entry, without its body. */
 export interface EntryHead {
-  /** 1, 2, 3 … in its actor, without a gap. */
+  /** 1, 2, 3 … in its actor, without a gap but where a trim went beyond the last. */
   readonly index: number;
   /** 1–255; what the body means (entry/kinds.ts). The volume does not look inside. */
   readonly kind: number;
@@ -89,7 +89,10 @@ export type Write =
     }
   /** Replaces the section `name` (1–64 of `a-z 0-9 : . -`); `null` removes it. It holds the effect of all entries up to and with `asOf`. */
   | { readonly do: 'section'; readonly actor: ActorKey; readonly name: string; readonly asOf: number; readonly body: Uint8Array | null }
-  /** Data entries with an index below `data`, and state entries below `state`, are dead. Neither number ever falls. */
+  /**
+   * Data entries with an index below `data`, and state entries below `state`, are dead. Neither number ever falls. Where both
+   * are beyond the next index, the lower one is the next index: so an actor can go on where another one, elsewhere, was.
+   */
   | { readonly do: 'trim'; readonly actor: ActorKey; readonly data: number; readonly state: number }
   /** When the actor wants to be opened at the latest, in ms since 1970; `null` for never. */
   | { readonly do: 'due'; readonly actor: ActorKey; readonly at: number | null }

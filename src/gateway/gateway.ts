@@ -36,6 +36,7 @@ import { scheduleRoutes } from './rest/schedules.ts';
 import type { Service } from './rest/service.ts';
 import { stationRoutes } from './rest/stations.ts';
 import { Tickets, ticketRoutes } from './rest/tickets.ts';
+import { transferRoutes } from './rest/transfers.ts';
 
 export interface GatewayOptions {
   /** The root token. Without one only this machine is answered. */
@@ -78,6 +79,7 @@ export function createGateway(broker: Broker, options: GatewayOptions): Gateway 
     ...groupRoutes(service),
     ...consumeRoutes(service),
     ...deadLetterRoutes(service),
+    ...transferRoutes(service),
     ...healthRoutes(service),
     ...ticketRoutes(schemas, tickets, limits),
     ...wsRoutes(),

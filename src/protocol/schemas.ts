@@ -11,6 +11,7 @@ import { groupSchemas } from './groups.ts';
 import { messageSchemas } from './messages.ts';
 import type { Runtime } from './stations.ts';
 import { stationSchemas } from './stations.ts';
+import { transferSchemas } from './transfers.ts';
 
 export type { Runtime } from './stations.ts';
 export type Schemas = ReturnType<typeof makeSchemas>;
@@ -22,6 +23,7 @@ export function makeSchemas(limits: Limits, runtime: Runtime) {
     messages,
     groups: groupSchemas(limits),
     deadLetters: deadLetterSchemas(limits, messages),
+    transfers: transferSchemas(),
     health: z.object({ status: z.literal('ok'), runtime: z.enum(['node', 'deno', 'bun', 'workerd', 'browser']), version: z.string() }),
     nothing: z.strictObject({}),
     ticket: z.object({ ticket: z.string(), expiresAt: fields.time() }),

@@ -90,6 +90,22 @@ const SAMPLES: Partial<Record<keyof typeof KIND, unknown>> = {
   catalogGroupRemoved: { station: 4097, id: 4099 },
   commanded: { station: 4097, verb: 'seek', partition: 1, group: 4099, place: { kind: 'time', value: 1_700_000_000_000 } },
   visited: { command: 12 },
+  importBegun: { ids: 3 },
+  stationsImported: {
+    stations: [
+      {
+        id: 2 ** 40,
+        namespace: 2,
+        name: 'orders',
+        secret: 7,
+        createdAt: 1_700_000_000_000,
+        config,
+        version: 4,
+        groups: [{ id: 2 ** 40 + 1, name: 'billing', createdAt: 1_700_000_000_001, config: group, version: 2 }],
+      },
+    ],
+  },
+  importsDropped: { stations: [2 ** 40, 5] },
 };
 
 const BATCHES = new Set(['produced', 'carried', 'scheduled']);

@@ -208,6 +208,7 @@ export class MemoryVolume implements Volume {
       case 'trim': {
         actor.data = Math.max(actor.data, write.data);
         actor.state = Math.max(actor.state, write.state);
+        actor.last = Math.max(actor.last, Math.min(write.data, write.state) - 1);
         const kept = actor.entries.filter((entry) => isLiving(actor, entry));
         for (const entry of actor.entries) if (!isLiving(actor, entry)) this.#live -= HEAD_BYTES + entry.bodyBytes;
         actor.entries = kept;

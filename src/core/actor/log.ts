@@ -56,13 +56,21 @@ export interface Machine {
   due(): number;
 }
 
+/** Keeps an actor's log as it was, for whoever copies it. */
+export interface Hold {
+  /** Data entries from here on stay. */
+  readonly data: number;
+  /** Sections stay as they are too. */
+  sections: boolean;
+}
+
 const READ_BYTES = 1024 * 1024;
 /** Bytes of entries, messages included, after which sections are written so that opening stays short. */
 const SETTLE_DATA_BYTES = 8 * 1024 * 1024;
 
 /** What the log itself has to know again: the time of the last entry, which no later one may precede. */
-const OWN_SECTION = 'log';
-const ownLayout = struct({ layout: number, time: number });
+export const OWN_SECTION = 'log';
+export const ownLayout = struct({ layout: number, time: number });
 
 interface Commit {
   readonly last: number;
@@ -89,6 +97,7 @@ export class ActorLog {
   #bytesSinceSettled = 0;
   #stateBytesSinceSettled = 0;
   #due = Infinity;
+  readonly #holds = new Set<Hold>();
   #closed: WaysideError | undefined;
   /** Commits that were not synced when last looked at, oldest first. */
   #commits: Commit[] = [];
@@ -198,10 +207,34 @@ export class ActorLog {
 
   /** What came after the sections is needed for opening (ids, the next sequence), dead or not: it goes with the next sections. */
   #trimData(writes: Write[]): void {
-    const data = isPlanted('trim-before-sections') ? this.dataFloor : Math.min(this.dataFloor, this.#settled + 1);
+    const data = isPlanted('trim-before-sections') ? this.dataFloor : Math.min(this.#heldFloor, this.#settled + 1);
     if (data <= this.#trimmed) return;
     this.#trimmed = data;
     writes.push({ do: 'trim', actor: this.key, data, state: this.#settled + 1 });
+  }
+
+  get #heldFloor(): number {
+    let floor = this.dataFloor;
+    for (const { data } of this.#holds) floor = Math.min(floor, data);
+    return floor;
+  }
+
+  /**
+   * Writes sections, and keeps them and the data as they are now. Others go on, and what they have trimmed meanwhile goes when
+   * the hold ends.
+   */
+  hold(): Hold {
+    this.settle();
+    const hold = { data: this.dataFloor, sections: true };
+    this.#holds.add(hold);
+    return hold;
+  }
+
+  release(hold: Hold): void {
+    if (!this.#holds.delete(hold) || this.#closed !== undefined) return;
+    const writes: Write[] = [];
+    this.#trimData(writes);
+    if (writes.length > 0) this.#commit(writes, this.last);
   }
 
   #write({ kind, value, batch }: Draft, index: number, time: number): Write {
@@ -266,6 +299,7 @@ export class ActorLog {
   /** Writes what changed into sections, so that everything before is no longer needed for opening. */
   settle(): void {
     if (this.#settled === this.last || this.#closed !== undefined) return;
+    for (const { sections } of this.#holds) if (sections) return;
     const writes: Write[] = [
       { do: 'section', actor: this.key, name: OWN_SECTION, asOf: this.last, body: encode(ownLayout, { layout: 1, time: this.#lastTime }) },
     ];
@@ -274,8 +308,8 @@ export class ActorLog {
     this.#due = due;
     writes.push({ do: 'due', actor: this.key, at: Number.isFinite(due) ? due : null });
     this.#settled = this.last;
-    this.#trimmed = this.dataFloor;
-    writes.push({ do: 'trim', actor: this.key, data: this.dataFloor, state: this.#settled + 1 });
+    this.#trimmed = this.#heldFloor;
+    writes.push({ do: 'trim', actor: this.key, data: this.#trimmed, state: this.#settled + 1 });
     this.#bytesSinceSettled = 0;
     this.#stateBytesSinceSettled = 0;
     this.#commit(writes, this.last);

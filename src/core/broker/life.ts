@@ -21,6 +21,7 @@ import { Partitions } from './partitions.ts';
 import { Producing } from './produce.ts';
 import { Reading } from './read.ts';
 import { Schedules } from './schedules.ts';
+import { Transfers } from './transfers.ts';
 import { Waiting } from './waiting.ts';
 
 /** Partitions that are opened at once when the broker looks for what is due. */
@@ -37,6 +38,7 @@ export interface Parts {
   readonly consuming: Consuming;
   readonly letters: Letters;
   readonly schedules: Schedules;
+  readonly transfers: Transfers;
 }
 
 export class Life {
@@ -64,16 +66,18 @@ export class Life {
     const sending = new Sending(partitions, (id) => catalog.state.byId.get(id), this.#context);
     partitions.send = (partition) => sending.look(partition);
     const waiting = new Waiting(timers, limits.waitersMax);
+    const visits = new Visits(catalog, partitions);
     return {
       catalog,
       partitions,
-      visits: new Visits(catalog, partitions),
+      visits,
       waiting,
       producing: new Producing(partitions, limits),
       reading: new Reading(partitions, limits, waiting),
       consuming: new Consuming(partitions, limits, waiting, this.members),
       letters: new Letters(partitions, limits),
       schedules: new Schedules(partitions, limits),
+      transfers: new Transfers(this.#context, { catalog, partitions, visits }),
     };
   }
 
@@ -91,6 +95,7 @@ export class Life {
 
   async #load(firstOpening: boolean): Promise<void> {
     await this.parts.catalog.open(firstOpening);
+    await this.parts.transfers.cleanUp();
     await this.parts.visits.resume((error) => this.#report('carry on a command', error));
   }
 
@@ -153,6 +158,7 @@ export class Life {
     this.refusing ??= refusal;
     storage.gate.failed();
     this.parts.waiting.close(refusal);
+    this.parts.transfers.close(refusal);
     this.parts.partitions.discard(storage.volume);
     this.parts.partitions.close(refusal);
     this.parts.catalog.log.close(refusal);
@@ -195,6 +201,7 @@ export class Life {
     const failed = this.refusing !== undefined;
     this.refusing ??= refusal;
     this.parts.waiting.close(refusal);
+    this.parts.transfers.close(refusal);
     // What was accepted in this turn is stored with it.
     await new Promise<void>((resolve) => {
       this.#context.timers.endOfTurn(resolve);

@@ -10,6 +10,7 @@ import { ActorLog, draft } from '../actor/log.ts';
 import type { Context } from '../broker/context.ts';
 import type { GroupConfig, GroupInput, Place, StationConfig, StationInput } from '../calls.ts';
 import { groupConfig, patchedGroup, patchedStation, same, stationConfig } from '../config.ts';
+import type { StationRecord } from '../entry/catalog.ts';
 import { KIND } from '../entry/kinds.ts';
 import { WaysideError } from '../errors.ts';
 import { isPlanted } from '../faults.ts';
@@ -96,27 +97,34 @@ export class Catalog {
   }
 
   #makeStation(namespace: string, name: string, config: StationConfig): void {
-    const drafts: Draft[] = [];
+    const { space, drafts } = this.#spaceOf(namespace);
     const id = this.state.nextId;
-    let space = this.state.namespaces.get(namespace);
-    if (space === undefined) {
-      space = this.state.namespaces.size + 1;
-      drafts.push(draft(KIND.namespaceMade, { id: space, name: namespace }));
-    }
     this.#append(...drafts, draft(KIND.stationMade, { id, namespace: space, name, secret: this.#context.random.u32(), config }));
+  }
+
+  /** Its id, and what makes it where it is not there. */
+  #spaceOf(namespace: string): { readonly space: number; readonly drafts: Draft[] } {
+    const found = this.state.namespaces.get(namespace);
+    if (found !== undefined) return { space: found, drafts: [] };
+    const space = this.state.namespaces.size + 1;
+    return { space, drafts: [draft(KIND.namespaceMade, { id: space, name: namespace })] };
   }
 
   get #strongest(): Durability {
     return this.#context.durable.volume.durability;
   }
 
+  /** What stations can have here, the strongest last. What keeps everything in memory gives no more. */
+  get offered(): readonly Durability[] {
+    return this.#strongest === 'memory' ? ['memory'] : ['memory', 'buffered', this.#strongest];
+  }
+
   #checkDurability({ durability }: StationConfig): void {
-    // What keeps everything in memory gives no more.
-    const offered = new Set<Durability>(this.#strongest === 'memory' ? ['memory'] : ['memory', 'buffered', this.#strongest]);
-    if (offered.has(durability)) return;
+    const { offered } = this;
+    if (offered.includes(durability)) return;
     throw new WaysideError(
       'DURABILITY_UNAVAILABLE',
-      `The durability ${durability} cannot be given here. Here there is ${[...offered].join(', ')}.`,
+      `The durability ${durability} cannot be given here. Here there is ${offered.join(', ')}.`,
       { field: 'durability' },
     );
   }
@@ -181,6 +189,37 @@ export class Catalog {
   seek(station: Station, group: CatalogGroup, partition: number | undefined, to: Place): Command {
     this.#checkThere(station, group);
     return this.#command(draft(KIND.commanded, { station: station.id, verb: 'seek', partition, group: group.id, place: packPlace(to) }));
+  }
+
+  /**
+   * Takes ids for a station that is to be imported: its own, and those that follow it for its groups.
+   *
+   * @throws STATION_EXISTS · LIMIT_EXCEEDED
+   */
+  beginImport(namespace: string, name: string, groups: number): { readonly namespace: number; readonly id: number } {
+    this.checkImport(namespace, name);
+    const { space, drafts } = this.#spaceOf(namespace);
+    const id = this.state.nextId;
+    this.#append(...drafts, draft(KIND.importBegun, { ids: 1 + groups }));
+    return { namespace: space, id };
+  }
+
+  checkImport(namespace: string, name: string): void {
+    if (this.state.find(namespace, name) !== undefined)
+      throw new WaysideError(
+        'IMPORT_REFUSED',
+        `Station ${name} exists. Remove it, or import under another name or into another namespace. Nothing was imported.`,
+      );
+    if (this.state.byId.size + this.state.importing.size >= this.#context.limits.stationsMax)
+      throw new WaysideError('LIMIT_EXCEEDED', `There are ${this.state.byId.size} stations, and no more are allowed.`);
+  }
+
+  imported(stations: readonly StationRecord[]): void {
+    this.#append(draft(KIND.stationsImported, { stations }));
+  }
+
+  dropImports(stations: readonly number[]): void {
+    if (stations.length > 0) this.#append(draft(KIND.importsDropped, { stations }));
   }
 
   visited(command: Command): void {

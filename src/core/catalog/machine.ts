@@ -5,15 +5,18 @@ import type {
   CatalogGroupMade,
   CatalogGroupRemoved,
   Commanded,
+  ImportBegun,
+  ImportsDropped,
   NamespaceMade,
   StationChanged,
   StationMade,
   StationReborn,
   StationRemoved,
+  StationsImported,
   Visited,
 } from '../entry/catalog.ts';
 import { KIND } from '../entry/kinds.ts';
-import { loadCatalog, saveCatalog } from './sections.ts';
+import { loadCatalog, loadImports, loadStation, saveCatalog, saveImports } from './sections.ts';
 import type { CatalogGroup, CatalogState, Station } from './state.ts';
 import { addStation } from './state.ts';
 
@@ -35,6 +38,9 @@ const APPLY = new Map<number, Apply>([
   [KIND.catalogGroupChanged.id, applyGroupChanged],
   [KIND.catalogGroupRemoved.id, applyGroupRemoved],
   [KIND.commanded.id, applyCommanded],
+  [KIND.importBegun.id, applyImportBegun],
+  [KIND.stationsImported.id, applyStationsImported],
+  [KIND.importsDropped.id, applyImportsDropped],
   [
     KIND.visited.id,
     (state, { command }: Visited) => {
@@ -45,6 +51,8 @@ const APPLY = new Map<number, Apply>([
 
 export class CatalogMachine implements Machine {
   readonly state: CatalogState;
+  /** There is a section of imports. */
+  #hasImports = false;
 
   constructor(state: CatalogState) {
     this.state = state;
@@ -57,11 +65,18 @@ export class CatalogMachine implements Machine {
   }
 
   takeSections(): Iterable<readonly [string, Uint8Array | null]> {
-    return [['catalog', saveCatalog(this.state)]];
+    const imports = saveImports(this.state);
+    const changed: [string, Uint8Array | null][] = [['catalog', saveCatalog(this.state)]];
+    if (imports !== null || this.#hasImports) changed.push(['imports', imports]);
+    this.#hasImports = imports !== null;
+    return changed;
   }
 
-  loadSection(_name: string, body: Uint8Array): void {
-    loadCatalog(this.state, body);
+  loadSection(name: string, body: Uint8Array): void {
+    if (name === 'imports') {
+      loadImports(this.state, body);
+      this.#hasImports = true;
+    } else loadCatalog(this.state, body);
   }
 
   due(): number {
@@ -143,4 +158,20 @@ function findGroup(state: CatalogState, stationId: number, groupId: number): { s
 function applyCommanded(state: CatalogState, asked: Commanded, { index }: Applied): void {
   const station = state.byId.get(asked.station);
   if (station !== undefined) state.commands.set(index, { verb: asked.verb, index, station, asked });
+}
+
+function applyImportBegun(state: CatalogState, { ids }: ImportBegun): void {
+  state.importing.add(state.nextId);
+  state.nextId += ids;
+}
+
+function applyStationsImported(state: CatalogState, { stations }: StationsImported): void {
+  for (const station of stations) {
+    state.importing.delete(station.id);
+    addStation(state, loadStation(station));
+  }
+}
+
+function applyImportsDropped(state: CatalogState, { stations }: ImportsDropped): void {
+  for (const id of stations) state.importing.delete(id);
 }

@@ -1,32 +1,16 @@
-/** The catalog at rest: one section. Loading what was saved gives the same state. */
-
-import { commanded } from '../entry/catalog.ts';
-import type { Of } from '../entry/codec.ts';
-import { decodeLayout, encode, list, number, oneOf, optional, struct, text } from '../entry/codec.ts';
-import { groupConfig } from '../entry/group.ts';
-import { stationConfig } from '../entry/station.ts';
+/** The catalog at rest: one section, and one of imports that are under way. Loading what was saved gives the same state. */
+import type { StationRecord } from '../entry/catalog.ts';
+import { commanded, groupRecord, stationRecord } from '../entry/catalog.ts';
+import { decode, decodeLayout, encode, list, number, oneOf, optional, struct, text } from '../entry/codec.ts';
 import type { CatalogGroup, CatalogState, Command, Station } from './state.ts';
 import { addStation } from './state.ts';
-
-const groupLayout = struct({ id: number, name: text, createdAt: number, config: groupConfig, version: number });
-
-const stationLayout = struct({
-  id: number,
-  namespace: number,
-  name: text,
-  secret: number,
-  createdAt: number,
-  config: stationConfig,
-  version: number,
-  groups: list(groupLayout),
-});
 
 const commandLayout = struct({
   verb: oneOf('configure', 'remove', 'make-group', 'change-group', 'remove-group', 'purge', 'seek'),
   index: number,
   /** Written out, since a removed station is in no list any more. */
-  station: stationLayout,
-  group: optional(groupLayout),
+  station: stationRecord,
+  group: optional(groupRecord),
   asked: optional(commanded),
 });
 
@@ -34,7 +18,7 @@ const layout = struct({
   layout: number,
   nextId: number,
   namespaces: list(struct({ id: number, name: text })),
-  stations: list(stationLayout),
+  stations: list(stationRecord),
   commands: list(commandLayout),
 });
 
@@ -68,10 +52,20 @@ export function loadCatalog(state: CatalogState, body: Uint8Array): void {
   }
 }
 
-function saveStation(station: Station): Of<typeof stationLayout> {
+const importsLayout = struct({ stations: list(number) });
+
+export function saveImports({ importing }: CatalogState): Uint8Array | null {
+  return importing.size === 0 ? null : encode(importsLayout, { stations: [...importing] });
+}
+
+export function loadImports(state: CatalogState, body: Uint8Array): void {
+  for (const id of decode(importsLayout, body).stations) state.importing.add(id);
+}
+
+export function saveStation(station: Station): StationRecord {
   return { ...station, groups: [...station.groups.values()] };
 }
 
-function loadStation(saved: Of<typeof stationLayout>): Station {
+export function loadStation(saved: StationRecord): Station {
   return { ...saved, groups: new Map(saved.groups.map((group): [string, CatalogGroup] => [group.name, { ...group }])) };
 }

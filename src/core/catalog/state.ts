@@ -44,6 +44,8 @@ export class CatalogState {
   /** By namespace, then name. */
   readonly stations = new Map<number, Map<string, Station>>();
   readonly byId = new Map<number, Station>();
+  /** Ids of stations that are being imported: data of theirs may lie in a volume. */
+  readonly importing = new Set<number>();
   /** By the index of their entry, oldest first. */
   readonly commands = new Map<number, Command>();
 

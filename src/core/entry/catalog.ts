@@ -1,6 +1,6 @@
 /** What the catalog journals: what exists, and the commands that have to reach every partition of a station. */
 import type { Of } from './codec.ts';
-import { number, oneOf, optional, struct, text } from './codec.ts';
+import { list, number, oneOf, optional, struct, text } from './codec.ts';
 import { groupConfig } from './group.ts';
 import { stationConfig } from './station.ts';
 
@@ -47,3 +47,30 @@ export type Commanded = Of<typeof commanded>;
 /** Every partition has done what the entry `command` asked for. */
 export const visited = struct({ command: number });
 export type Visited = Of<typeof visited>;
+
+export const groupRecord = struct({ id: number, name: text, createdAt: number, config: groupConfig, version: number });
+
+/** A station as the catalog has it at rest, and in an exported stream. */
+export const stationRecord = struct({
+  id: number,
+  namespace: number,
+  name: text,
+  secret: number,
+  createdAt: number,
+  config: stationConfig,
+  version: number,
+  groups: list(groupRecord),
+});
+export type StationRecord = Of<typeof stationRecord>;
+
+/** Data of a station that is being imported may lie in the volume. `ids`: its own, and one for each of its groups. */
+export const importBegun = struct({ ids: number });
+export type ImportBegun = Of<typeof importBegun>;
+
+/** They are there from now on, with all that lies in the volume. */
+export const stationsImported = struct({ stations: list(stationRecord) });
+export type StationsImported = Of<typeof stationsImported>;
+
+/** What was begun comes to nothing, and its data is gone. */
+export const importsDropped = struct({ stations: list(number) });
+export type ImportsDropped = Of<typeof importsDropped>;

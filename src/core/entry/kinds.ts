@@ -77,6 +77,9 @@ export const KIND = {
   catalogGroupRemoved: kind(72, 'catalogGroupRemoved', catalog.catalogGroupRemoved),
   commanded: kind(73, 'commanded', catalog.commanded),
   visited: kind(74, 'visited', catalog.visited),
+  importBegun: kind(75, 'importBegun', catalog.importBegun),
+  stationsImported: kind(76, 'stationsImported', catalog.stationsImported),
+  importsDropped: kind(77, 'importsDropped', catalog.importsDropped),
 } as const;
 
 /** @throws UNAVAILABLE a newer broker has written it */

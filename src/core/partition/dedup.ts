@@ -181,6 +181,11 @@ export class Dedup {
     return changed;
   }
 
+  /** All is written again. */
+  touchAll(): void {
+    for (const slice of this.#slices) slice.dirty = true;
+  }
+
   /** Sections come in any order. */
   load(section: Uint8Array): void {
     const { name, since, items } = decode(sliceLayout, section);

@@ -106,6 +106,14 @@ export class Outbox {
     return [['outbox', encode(layout, { next: this.next, intents: [...this.#intents.values()], targets })]];
   }
 
+  /** What was on its way stays where it is: it has no target any more. */
+  clear(): void {
+    this.#intents.clear();
+    this.#letters.clear();
+    this.#places.clear();
+    this.#isDirty = true;
+  }
+
   load(body: Uint8Array): void {
     const { next, intents, targets } = decode(layout, body);
     this.next = next;

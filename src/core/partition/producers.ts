@@ -111,6 +111,14 @@ export class Producers {
     this.#known = new Map([...this.#known, ...loaded].sort(([, a], [, b]) => a.heard - b.heard));
   }
 
+  /** Outboxes of other partitions begin anew, under other names; all is written again. */
+  forgetOutboxes(): void {
+    for (const id of [...this.#known.keys()]) {
+      if (isOutbox(id)) this.#known.delete(id);
+      else this.#dirty.add(sectionOf(id));
+    }
+  }
+
   /** All that are known, the longest unheard first. */
   *all(): Iterable<{ readonly id: string } & Progress> {
     for (const [id, { epoch, next, runs }] of this.#known) yield { id, epoch, next, runs };

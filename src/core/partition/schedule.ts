@@ -151,6 +151,15 @@ export class Schedule {
     return changed;
   }
 
+  /** Entries lie elsewhere; all is written again. */
+  move(indexOf: (index: number) => number): void {
+    for (const delayed of this.#waiting.values()) {
+      delayed.index = indexOf(delayed.index);
+      this.#dirty.add(Math.floor(delayed.number / CHUNK));
+    }
+    this.#isEndedDirty = this.next > 1;
+  }
+
   /** Sections come in any order. */
   load(name: string, body: Uint8Array): void {
     if (name === 'delayed') {

@@ -123,6 +123,7 @@ export class Actors {
     const [dataBefore, stateBefore] = [actor.data, actor.state];
     actor.data = Math.max(isPlanted('trim-too-much') ? data + 1 : data, actor.data);
     actor.state = Math.max(state, actor.state);
+    actor.last = Math.max(actor.last, Math.min(data, state) - 1);
     const highest = Math.max(actor.data, actor.state);
     for (const range of [...actor.ranges]) {
       if (range.first >= highest) break;

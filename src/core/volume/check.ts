@@ -43,6 +43,8 @@ export function checkWrites(writes: readonly Write[], lastOf: (actor: ActorKey) 
       case 'trim':
         inRange(nth, 'data', write.data, Number.MAX_SAFE_INTEGER);
         inRange(nth, 'state', write.state, Number.MAX_SAFE_INTEGER);
+        if (next !== undefined && Math.min(write.data, write.state) > (next.get(write.actor) ?? (last ?? 0) + 1))
+          next.set(write.actor, Math.min(write.data, write.state));
         break;
       case 'due':
         if (write.at !== null) inRange(nth, 'at', write.at, Number.MAX_SAFE_INTEGER);

@@ -10,7 +10,7 @@ import { WaysideError } from '../../core/errors.ts';
 import type { FrameOf } from '../../protocol/frame-schemas.ts';
 import { isJsonType } from '../json/message.ts';
 import { isJson } from '../json/scan.ts';
-import { EVENTS_TYPE } from '../rest/answer.ts';
+import { EVENTS_TYPE, EXPORT_TYPE } from '../rest/answer.ts';
 import type { WireRequest } from '../rest/call.ts';
 import { bodyOf } from './incoming.ts';
 import { Answered } from './outgoing.ts';
@@ -102,9 +102,12 @@ function bodyBytes(given: unknown): ReturnType<typeof bodyOf> {
 
 async function answered(response: Response): Promise<Answered> {
   const type = response.headers.get('content-type') ?? '';
-  if (type.startsWith(EVENTS_TYPE)) {
+  if (type.startsWith(EVENTS_TYPE) || type === EXPORT_TYPE || type === EXPORT_TYPE) {
     await response.body?.cancel();
-    throw new WaysideError('INVALID_REQUEST', 'A stream of events needs a request of its own: subscribe, or read with waitMs.');
+    throw new WaysideError(
+      'INVALID_REQUEST',
+      'A stream needs a request of its own, outside of the session. For events there is subscribe.',
+    );
   }
   const bytes = new Uint8Array(await response.arrayBuffer());
   const kind = ENCODER.encode(type);

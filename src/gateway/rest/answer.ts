@@ -5,6 +5,7 @@
  */
 
 export const RECORDS_TYPE = 'application/vnd.wayside.records';
+export const EXPORT_TYPE = 'application/vnd.wayside.export';
 export const EVENTS_TYPE = 'text/event-stream';
 
 /** Shared by all answers, so never changed. */

@@ -166,6 +166,25 @@ export const sectionChecks: VolumeCheck[] = [
       }),
   },
   {
+    name: 'trim beyond the last index moves it on, in the commit of the next entry or before',
+    run: (make) =>
+      withVolume(make, async (on) => {
+        await on.store({ do: 'trim', actor: A, data: 1001, state: 1001 }, append(A, 1001), append(A, 1002));
+        await on.store(append(B, 1), { do: 'trim', actor: B, data: 50, state: 40 });
+        await refusal(() => on.commit(append(B, 2)), 'an index that was passed over');
+        await refusal(() => on.commit({ do: 'trim', actor: C, data: 7, state: 7 }, append(C, 8)), 'an index behind the next');
+        await twice(make, on, async () => {
+          equal(await on.indexes(A), [1001, 1002], 'living');
+          equal([on.info(A).last, on.info(B).last], [1002, 39], 'last');
+        });
+        await on.store(append(A, 1003), state(B, 40), append(B, 41));
+        await twice(make, on, async () => {
+          equal(await on.indexes(A), [1001, 1002, 1003], 'A');
+          equal(await on.indexes(B), [40], 'B: data below 50 is dead');
+        });
+      }),
+  },
+  {
     name: 'trim and the section that stands for what is trimmed are one commit',
     run: (make) =>
       withVolume(make, async (on) => {

@@ -1,0 +1,226 @@
+/**
+ * An export: what stations held in one moment, as a stream that anybody may read at their own pace, and go on with where it
+ * broke off.
+ *
+ * Holds: the same export gives the same bytes, from wherever it is asked; what was trimmed since is in it all the same, since
+ * the logs keep it until the export ends. Sections come first, so that they need not be kept for long.
+ * Elsewhere: the moment (cut.ts), the bytes (format.ts), how many there may be (broker/transfers.ts).
+ */
+import type { Hold } from '../actor/log.ts';
+import type { StationRecord } from '../entry/catalog.ts';
+import { WaysideError } from '../errors.ts';
+import type { Partition } from '../partition/partition.ts';
+import type { FrameType } from './format.ts';
+import { encodeFrame, preamble } from './format.ts';
+
+const CHUNK_BYTES = 256 * 1024;
+const READ_BYTES = 1024 * 1024;
+/** Places from which it can be gone on with lie so far apart. */
+const MARK_BYTES = 4 * 1024 * 1024;
+
+/** A partition as the cut found it. */
+export interface Source {
+  readonly partition: Partition;
+  readonly hold: Hold;
+  readonly last: number;
+  readonly sections: readonly string[];
+  /** What was on its way to others, and had arrived. */
+  readonly arrived: readonly number[];
+}
+
+export interface ExportedStation {
+  readonly record: StationRecord;
+  readonly sources: readonly Source[];
+}
+
+type Part =
+  | { readonly what: 'head' | 'sections-done' | 'end' }
+  | { readonly what: 'sections' | 'entries'; readonly station: number; readonly partition: number };
+
+/** Where the stream can be taken up: `index` is the entry that comes next in `part`. */
+interface Mark {
+  readonly offset: number;
+  readonly crc: number;
+  readonly sections: number;
+  readonly entries: number;
+  readonly part: number;
+  readonly index: number;
+}
+
+const START: Mark = { offset: 0, crc: 0, sections: 0, entries: 0, part: 0, index: 0 };
+
+export class Export {
+  readonly id: string;
+  readonly #at: number;
+  readonly #stations: readonly ExportedStation[];
+  readonly #parts: readonly Part[];
+  readonly #marks: Mark[] = [START];
+  /** Somebody has had all of it. */
+  isRead = false;
+  #hasSections = true;
+  #ended: WaysideError | undefined;
+
+  constructor(id: string, at: number, stations: readonly ExportedStation[]) {
+    this.id = id;
+    this.#at = at;
+    this.#stations = stations;
+    const each = (what: 'sections' | 'entries') =>
+      stations.flatMap(({ sources }, station) => sources.map((_, partition): Part => ({ what, station, partition })));
+    this.#parts = [{ what: 'head' }, ...each('sections'), { what: 'sections-done' }, ...each('entries'), { what: 'end' }];
+  }
+
+  /**
+   * Bytes from `offset` on.
+   *
+   * @throws UNAVAILABLE it has gone on, and what came so early is not kept · CORRUPTION · what a partition was closed with
+   */
+  async *bytes(offset: number): AsyncGenerator<Uint8Array> {
+    let mark = START;
+    for (const each of this.#marks) if (each.offset <= offset) mark = each;
+    if (mark.part === 0 && offset > 0) this.#checkSections();
+    const writer = new Writer(mark);
+    let left = offset - mark.offset;
+    for (let part = mark.part; part < this.#parts.length; part++) {
+      for await (const index of this.#write(this.#parts[part]!, writer, part === mark.part ? mark.index : 0)) {
+        if (writer.waiting < CHUNK_BYTES) continue;
+        const chunk = writer.take();
+        this.#mark({ ...writer.at, part, index });
+        const passed = Math.min(left, chunk.length);
+        left -= passed;
+        if (passed < chunk.length) yield chunk.subarray(passed);
+      }
+    }
+    const rest = writer.take();
+    this.isRead = true;
+    if (left > rest.length) throw new WaysideError('INVALID_REQUEST', 'The export ends before that offset.', { field: 'offset' });
+    if (left < rest.length) yield rest.subarray(left);
+  }
+
+  #mark(mark: Mark): void {
+    const last = this.#marks.at(-1)!;
+    if (this.#parts[mark.part]?.what === 'entries' && mark.offset >= last.offset + MARK_BYTES) this.#marks.push(mark);
+  }
+
+  /** Writes a part, and stops wherever it can be taken up: says which entry comes next. */
+  async *#write(part: Part, writer: Writer, from: number): AsyncGenerator<number> {
+    this.#check();
+    switch (part.what) {
+      case 'head':
+        this.#head(writer);
+        return;
+      case 'sections':
+        return yield* this.#sections(part, writer);
+      case 'sections-done':
+        this.#hasSections = false;
+        for (const { sources } of this.#stations) for (const { hold } of sources) hold.sections = false;
+        return;
+      case 'entries':
+        return yield* this.#entries(part, writer, from);
+      case 'end':
+        writer.frame('end', { stations: this.#stations.length, sections: writer.sections, entries: writer.entries });
+    }
+  }
+
+  #head(writer: Writer): void {
+    writer.raw(preamble());
+    writer.frame('begin', { id: this.id, at: this.#at, stations: this.#stations.length });
+    for (const { record, sources } of this.#stations)
+      writer.frame('station', { station: record, partitions: sources.map(({ last, arrived }) => ({ last, arrived })) });
+  }
+
+  async *#sections({ station, partition }: { station: number; partition: number }, writer: Writer): AsyncGenerator<number> {
+    this.#checkSections();
+    const { partition: source, sections } = this.#stations[station]!.sources[partition]!;
+    const { volume, key } = source.log;
+    for (const name of sections) {
+      const body = await volume.section(key, name);
+      this.#check();
+      this.#checkSections();
+      if (body === undefined) throw new WaysideError('CORRUPTION', `Section ${name} of ${key} is not there.`);
+      writer.frame('section', { station, partition, name, body });
+      writer.sections++;
+      yield 0;
+    }
+  }
+
+  async *#entries({ station, partition }: { station: number; partition: number }, writer: Writer, from: number): AsyncGenerator<number> {
+    const { partition: source, last, hold } = this.#stations[station]!.sources[partition]!;
+    const { volume, key } = source.log;
+    for (let next = Math.max(from, hold.data); next <= last; ) {
+      const entries = await volume.read(key, next, READ_BYTES, 'data');
+      this.#check();
+      if (entries.length === 0) return;
+      for (const { index, kind, version, first, count, time, body } of entries) {
+        next = index + 1;
+        if (index > last) return;
+        writer.frame('entry', { station, partition, index, kind, version, first, count, time, body });
+        writer.entries++;
+        yield next;
+      }
+    }
+  }
+
+  #check(): void {
+    if (this.#ended !== undefined) throw this.#ended;
+    for (const { sources } of this.#stations)
+      for (const { partition } of sources)
+        if (partition.isOver) throw partition.log.closed ?? new WaysideError('STATION_NOT_FOUND', 'The station was removed.');
+  }
+
+  #checkSections(): void {
+    if (!this.#hasSections) throw new WaysideError('UNAVAILABLE', 'The export has gone on too far to begin again. Ask for a new one.');
+  }
+
+  /** Lets go of what the logs keep for it. */
+  end(why: WaysideError): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = why;
+    for (const { sources } of this.#stations) for (const { partition, hold } of sources) partition.log.release(hold);
+  }
+}
+
+/** Frames, gathered until they are worth sending. */
+class Writer {
+  sections: number;
+  entries: number;
+  waiting = 0;
+  #offset: number;
+  #crc: number;
+  #pieces: Uint8Array[] = [];
+
+  constructor({ offset, crc, sections, entries }: Mark) {
+    this.#offset = offset;
+    this.#crc = crc;
+    this.sections = sections;
+    this.entries = entries;
+  }
+
+  raw(bytes: Uint8Array): void {
+    this.#pieces.push(bytes);
+    this.waiting += bytes.length;
+  }
+
+  frame<T extends FrameType>(type: T, value: Parameters<typeof encodeFrame<T>>[1]): void {
+    const { bytes, crc } = encodeFrame(type, value, this.#crc);
+    this.#crc = crc;
+    this.raw(bytes);
+  }
+
+  take(): Uint8Array {
+    const chunk = new Uint8Array(this.waiting);
+    let at = 0;
+    for (const piece of this.#pieces) {
+      chunk.set(piece, at);
+      at += piece.length;
+    }
+    this.#offset += at;
+    this.waiting = 0;
+    this.#pieces = [];
+    return chunk;
+  }
+
+  /** After a `take`: where the stream is. */
+  get at(): Pick<Mark, 'offset' | 'crc' | 'sections' | 'entries'> {
+    return { offset: this.#offset, crc: this.#crc, sections: this.sections, entries: this.entries };
+  }
+}
