@@ -99,6 +99,8 @@ export interface Context<O extends Options = Options> {
   readonly token: string | undefined;
   /** Aborted by the first Ctrl-C, and when nobody reads standard output any more; of use to commands with `ends`. */
   readonly signal: AbortSignal;
+  /** A call by HTTP, for what is a stream. @param path behind `/v1` and the namespace */
+  request(path: string, init?: RequestInit): Promise<Response>;
   /** The broker of --url: one connection, closed when the command is over. */
   connect(options?: Pick<ConnectOptions, 'transport' | 'timeoutMs'>): Wayside;
 }

@@ -80,6 +80,10 @@ async function runCommand(command: Command, path: string, args: readonly string[
       url: connection?.url ?? '',
       token: globals.token,
       signal: ending.signal,
+      request(path, init) {
+        if (connection === undefined) throw new TypeError(`${command.name} says that it needs no broker.`);
+        return connection.request(path, init);
+      },
       connect(asked) {
         if (connection === undefined) throw new TypeError(`${command.name} says that it needs no broker.`);
         return connection.connect(asked);

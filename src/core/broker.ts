@@ -402,7 +402,7 @@ class OpenBroker implements Broker {
 
   // ── Export and import ──────────────────────────────────────────────────────────────────────────────────────────
 
-  async export(ns: string, input: ExportInput): Promise<ExportStream> {
+  async exportStream(ns: string, input: ExportInput): Promise<ExportStream> {
     if (this.#life.refusing !== undefined) throw this.#life.refusing;
     checkName('namespace', ns);
     if (input.station !== undefined) await this.#station(ns, input.station);
@@ -410,12 +410,12 @@ class OpenBroker implements Broker {
     return this.#parts.transfers.export(ns, input);
   }
 
-  async import(ns: string, input: ImportInput, pieces: AsyncIterable<Uint8Array>): Promise<ImportResult> {
+  async importStream(ns: string, input: ImportInput, pieces: AsyncIterable<Uint8Array>): Promise<ImportResult> {
     if (this.#life.refusing !== undefined) throw this.#life.refusing;
     checkName('namespace', ns);
     if (input.station !== undefined) checkName('station', input.station);
     whole('offset', input.offset ?? 0, 0, Number.MAX_SAFE_INTEGER);
-    return this.#parts.transfers.import(ns, input, pieces);
+    return this.#parts.transfers.take(ns, input, pieces);
   }
 
   importProgress(ns: string, id: string): ImportProgress {

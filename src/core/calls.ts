@@ -599,13 +599,13 @@ export interface Broker {
   step(ns: string, station: string, group: string, input: StepInput): Promise<StepResult>;
 
   /** All that a station or a namespace holds in one moment, while traffic goes on. @throws NOT_FOUND no such export · OVERLOADED */
-  export(ns: string, input: ExportInput): Promise<ExportStream>;
+  exportStream(ns: string, input: ExportInput): Promise<ExportStream>;
   /**
    * Makes stations of an exported stream: all of them, or none.
    *
    * @throws IMPORT_REFUSED damaged, cut off, newer, none at all, or a station is there by that name · STORAGE_FULL · OVERLOADED
    */
-  import(ns: string, input: ImportInput, pieces: AsyncIterable<Uint8Array>): Promise<ImportResult>;
+  importStream(ns: string, input: ImportInput, pieces: AsyncIterable<Uint8Array>): Promise<ImportResult>;
   importProgress(ns: string, id: string): ImportProgress;
 
   /** Refuses new calls (SHUTTING_DOWN), wakes those that wait, finishes what was accepted, writes sections, closes. */

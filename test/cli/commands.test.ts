@@ -1,5 +1,5 @@
 /** Each command against a real broker: what it does, says to people, says as JSON, and how it fails. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -373,6 +373,29 @@ test('delayed and expiring messages: produced, listed, cancelled', async () => {
     errors: expect.stringContaining('NOT_FOUND'),
   });
   expect(await payloads(name)).toEqual(['now']);
+});
+
+test('a station and a namespace: exported, imported, refused', async () => {
+  const name = await station();
+  await done(['produce', name, 'one', 'two']);
+  const file = join(folder, `${name}.wsx`);
+  expect((await done(['export', name, '--out', file])).out).toMatch(new RegExp(`^Saved ${name} in .*${name}.wsx, \\d`));
+  expect(await cli(['export', name, '--out', file])).toMatchObject({ code: 2, errors: expect.stringContaining('--force') });
+  expect(await cli(['import', file])).toMatchObject({ code: 1, errors: expect.stringContaining('IMPORT_REFUSED') });
+  expect((await done(['import', file, '--as', `${name}-copy`])).out).toBe(`Imported ${name}-copy: 2 messages, synced.\n`);
+  expect(await payloads(`${name}-copy`)).toEqual(['one', 'two']);
+  expect((await done(['import', file, '--namespace', `ns-${name}`, '--json'])).json).toMatchObject([{ name, messages: 2 }]);
+  expect((await done(['export', '--namespace', `ns-${name}`, '--out', '-'])).out.slice(0, 3)).toBe('WSX');
+  expect(await cli(['export', 'nowhere', '--out', join(folder, 'nowhere.wsx')])).toMatchObject({
+    code: 1,
+    errors: expect.stringContaining('STATION_NOT_FOUND'),
+  });
+  expect(await cli(['import', join(folder, 'nowhere.wsx')])).toMatchObject({
+    code: 1,
+    errors: expect.stringContaining('There is no file'),
+  });
+  writeFileSync(file, readFileSync(file).subarray(0, -3));
+  expect(await cli(['import', file, '--as', 'cut'])).toMatchObject({ code: 1, errors: expect.stringContaining('breaks off') });
 });
 
 test('groups: order, filter, backoff and bounds; paused, resumed, audited', async () => {

@@ -9,7 +9,7 @@ const SMALL = { settleBytes: 2_000 };
 const HOUR = 3_600_000;
 
 async function exported({ broker }: Bench, station: string | null = 's', offset?: number, id?: string): Promise<Uint8Array> {
-  const stream = await broker.export(NS, id === undefined ? { ...(station !== null && { station }) } : { id, offset });
+  const stream = await broker.exportStream(NS, id === undefined ? { ...(station !== null && { station }) } : { id, offset });
   const pieces: Uint8Array[] = [];
   for await (const piece of stream.bytes) pieces.push(piece);
   return new Uint8Array(Buffer.concat(pieces));
@@ -21,7 +21,7 @@ async function* inPieces(bytes: Uint8Array, size = 1_009): AsyncGenerator<Uint8A
 }
 
 function imported({ broker }: Bench, bytes: Uint8Array, input: ImportInput = {}): Promise<ImportResult> {
-  return broker.import(NS, input, inPieces(bytes));
+  return broker.importStream(NS, input, inPieces(bytes));
 }
 
 /** A station with something of everything: trimmed, dead, leased, settled, delayed, by producers that count. */
@@ -136,7 +136,7 @@ describe('one moment', () => {
   test('what comes after it is not in it, what goes after it is', async () => {
     const bench = await rich();
     const before = await shown(bench, 's');
-    const { bytes } = await bench.broker.export(NS, { station: 's' });
+    const { bytes } = await bench.broker.exportStream(NS, { station: 's' });
     const pieces = bytes[Symbol.asyncIterator]();
     const got = [(await pieces.next()).value as Uint8Array];
     // The whole of it fits a piece only where that is larger: make sure that there is a meanwhile.
@@ -153,7 +153,7 @@ describe('one moment', () => {
     const { broker, volume } = bench;
     const big = 'x'.repeat(10_000);
     for (let i = 0; i < 100; i++) await produce(broker, [`${i} ${big}`]);
-    const stream = await broker.export(NS, { station: 's' });
+    const stream = await broker.exportStream(NS, { station: 's' });
     await broker.purge(NS, 's', {});
     for (let i = 0; i < 50; i++) await produce(broker, [big]);
     await broker.purge(NS, 's', {});
@@ -163,7 +163,7 @@ describe('one moment', () => {
     const held = volume.stats().liveBytes;
     await bench.pass(6_000);
     expect(volume.stats().liveBytes).toBeLessThan(held / 2);
-    expect(await codeOf(broker.export(NS, { id: stream.id, offset: 0 }))).toBe('NOT_FOUND');
+    expect(await codeOf(broker.exportStream(NS, { id: stream.id, offset: 0 }))).toBe('NOT_FOUND');
   });
 
   test('a message on its way to another station of the namespace is there once', async () => {
@@ -200,7 +200,7 @@ describe('broken off', () => {
     const bench = await openBench({ partitions: 2 }, { on: 'disk', limits: SMALL });
     const { broker } = bench;
     for (let i = 0; i < 60; i++) await produce(broker, [{ payload: 'x'.repeat(200_000), key: `k${i}` }]);
-    const { id, bytes } = await broker.export(NS, { station: 's' });
+    const { id, bytes } = await broker.exportStream(NS, { station: 's' });
     const pieces: Uint8Array[] = [];
     for await (const piece of bytes) pieces.push(piece);
     const whole = Buffer.concat(pieces);
@@ -218,7 +218,7 @@ describe('broken off', () => {
     const input = { station: 'copy', id: 'mine' };
     for (let at = 0; at < bytes.length; ) {
       const end = Math.min(bytes.length, at + 7_001);
-      const code = await codeOf(bench.broker.import(NS, { ...input, offset: at }, inPieces(bytes.slice(at, end))));
+      const code = await codeOf(bench.broker.importStream(NS, { ...input, offset: at }, inPieces(bytes.slice(at, end))));
       if (end === bytes.length) {
         expect(code).toBe('answered');
         break;
@@ -229,14 +229,14 @@ describe('broken off', () => {
       expect(at).toBeGreaterThan(end - 7_001);
     }
     expect(await shown(bench, 'copy')).toEqual(before);
-    expect(await codeOf(bench.broker.import(NS, { ...input, offset: 3 }, inPieces(bytes)))).toBe('INVALID_REQUEST');
+    expect(await codeOf(bench.broker.importStream(NS, { ...input, offset: 3 }, inPieces(bytes)))).toBe('INVALID_REQUEST');
   });
 
   test('one that nobody goes on with, or that a crash interrupts, leaves nothing', async () => {
     for (const end of ['idle', 'kill', 'cut', 'close'] as const) {
       const bench = await rich();
       const bytes = await exported(bench);
-      await codeOf(bench.broker.import(NS, { station: 'copy', id: 'mine' }, inPieces(bytes.slice(0, bytes.length - 20))));
+      await codeOf(bench.broker.importStream(NS, { station: 'copy', id: 'mine' }, inPieces(bytes.slice(0, bytes.length - 20))));
       expect(actors(bench)).toBe(2);
       if (end === 'idle') await bench.pass(11 * 60_000);
       else {
@@ -264,7 +264,7 @@ describe('refused, and nothing is left', () => {
     const { broker } = bench;
     await broker.removeStation(NS, 's');
     const refuses = async (changed: Uint8Array) => {
-      expect(await codeOf(broker.import(NS, {}, inPieces(changed, 1 << 20)))).toBe('IMPORT_REFUSED');
+      expect(await codeOf(broker.importStream(NS, {}, inPieces(changed, 1 << 20)))).toBe('IMPORT_REFUSED');
     };
     for (let at = 0; at < bytes.length; at += at < 200 ? 1 : 97) {
       const changed = bytes.slice();
@@ -295,20 +295,20 @@ describe('refused, and nothing is left', () => {
       yield* inPieces(bytes);
       await bench.broker.putStation(NS, 'copy', {});
     }
-    expect(await codeOf(bench.broker.import(NS, { station: 'copy' }, slow()))).toBe('IMPORT_REFUSED');
+    expect(await codeOf(bench.broker.importStream(NS, { station: 'copy' }, slow()))).toBe('IMPORT_REFUSED');
     expect(actors(bench)).toBe(2);
   });
 
   test('too many at a time', async () => {
     const bench = await openBench({}, { limits: { exportsMax: 2, importsMax: 1 } });
     const { broker } = bench;
-    const begun = [await broker.export(NS, {}), await broker.export(NS, {})];
-    expect(await codeOf(broker.export(NS, {}))).toBe('OVERLOADED');
+    const begun = [await broker.exportStream(NS, {}), await broker.exportStream(NS, {})];
+    expect(await codeOf(broker.exportStream(NS, {}))).toBe('OVERLOADED');
     const bytes: Uint8Array[] = [];
     for await (const piece of begun[0]!.bytes) bytes.push(piece);
-    await broker.export(NS, {});
-    await codeOf(broker.import(NS, { id: 'one', station: 'x' }, inPieces(bytes[0]!.slice(0, 50))));
-    expect(await codeOf(broker.import(NS, { id: 'two' }, inPieces(bytes[0]!)))).toBe('OVERLOADED');
+    await broker.exportStream(NS, {});
+    await codeOf(broker.importStream(NS, { id: 'one', station: 'x' }, inPieces(bytes[0]!.slice(0, 50))));
+    expect(await codeOf(broker.importStream(NS, { id: 'two' }, inPieces(bytes[0]!)))).toBe('OVERLOADED');
   });
 
   test('into a disk that has no room', async () => {

@@ -117,10 +117,10 @@ export class Transfers {
     return { offset: underway?.namespace === namespace ? underway.of.offset : 0 };
   }
 
-  async import(namespace: string, { station, id, offset = 0 }: ImportInput, pieces: AsyncIterable<Uint8Array>): Promise<ImportResult> {
+  async take(namespace: string, { station, id, offset = 0 }: ImportInput, pieces: AsyncIterable<Uint8Array>): Promise<ImportResult> {
     if (id !== undefined) checkName('import', id);
     const key = id ?? `.${++this.#unnamed}`;
-    const underway = this.#take(namespace, station, key, offset);
+    const underway = this.#feeding(namespace, station, key, offset);
     let goesOn = false;
     try {
       const brokeOff = await this.#feed(underway.of, pieces);
@@ -151,7 +151,7 @@ export class Transfers {
     }
   }
 
-  #take(namespace: string, station: string | undefined, key: string, offset: number): Fed {
+  #feeding(namespace: string, station: string | undefined, key: string, offset: number): Fed {
     if (this.#closed !== undefined) throw this.#closed;
     const found = this.#imports.get(key);
     if (found?.isBusy === true)

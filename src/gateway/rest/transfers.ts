@@ -53,7 +53,7 @@ export function transferRoutes({ broker, schemas, journal }: Service): Route[] {
           throw new WaysideError('INVALID_REQUEST', 'id names an export that was begun: station has no place beside it.', { field: 'id' });
         if (query.offset !== undefined && query.id === undefined)
           throw new WaysideError('INVALID_REQUEST', 'offset goes with the id of an export that was begun.', { field: 'offset' });
-        const stream = await broker.export(call.namespace, query);
+        const stream = await broker.exportStream(call.namespace, query);
         return new Response(
           streamOf(stream, (error) => journal.warn(`Export ${stream.id} broke off: ${error}`)),
           {
@@ -107,7 +107,7 @@ export function transferRoutes({ broker, schemas, journal }: Service): Route[] {
           throw new WaysideError('INVALID_REQUEST', 'offset goes with the id of an import that was begun.', { field: 'offset' });
         if (!TYPES.includes(mediaType(call)))
           throw new WaysideError('UNSUPPORTED_MEDIA_TYPE', `This call takes ${TYPES.filter(Boolean).join(' or ')}.`);
-        const result = await broker.import(call.namespace, query, piecesOf(call));
+        const result = await broker.importStream(call.namespace, query, piecesOf(call));
         return json(
           { stations: result.stations.map(({ loweredFrom, ...each }) => ({ ...each, ...(loweredFrom && { loweredFrom }) })) },
           201,
