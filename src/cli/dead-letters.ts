@@ -13,7 +13,7 @@ const IDS = { name: 'ID', help: 'As `dead-letters list` shows it.', many: true }
 
 const MATCH = {
   group: { type: 'text', short: 'g', value: 'GROUP', help: 'Only of this group.', without: 'all', complete: 'group' },
-  reason: { type: 'text', choices: ['rejected', 'max-deliveries', 'expired'], help: 'Only those that died so.' },
+  reason: { type: 'text', choices: ['rejected', 'max-deliveries', 'expired', 'undeliverable'], help: 'Only those that died so.' },
   key: { type: 'text', short: 'k', value: 'KEY', help: 'Only those with this key.' },
   since: { type: 'place', help: 'Only those that died since: a time, or how long ago.' },
   until: { type: 'place', help: 'Only those that died before.' },

@@ -1,7 +1,7 @@
 /**
  * Dead letters of a station: messages that a group has given up.
  */
-import type { RedriveResult } from '../core/calls.ts';
+import type { DeadReason, RedriveResult } from '../core/calls.ts';
 import { fieldsOf, misshapen } from './answers.ts';
 import type { StoredMessage } from './consume/message.ts';
 import type { Context } from './context.ts';
@@ -14,7 +14,8 @@ export interface DeadLetter<T = unknown> {
   /** Its own id, not that of the message. */
   readonly id: string;
   /**
-   * `rejected`; `max-deliveries`: its last delivery was handed back or ran out; `expired`: before the group had settled it.
+   * `rejected`; `max-deliveries`: its last delivery was handed back or ran out; `expired`: before the group had settled it;
+   * `undeliverable`: a step made it, and its station would not take it.
    * Later versions add others.
    */
   readonly reason: string;
@@ -41,7 +42,7 @@ export interface DeadLetterFilter {
   /** Only those of this group. */
   readonly group?: string | undefined;
   /** Only those that died so. */
-  readonly reason?: 'rejected' | 'max-deliveries' | 'expired' | undefined;
+  readonly reason?: DeadReason | undefined;
   /** Only those with this key. */
   readonly key?: string | undefined;
   /** Only those that died at this time or later: milliseconds since 1970. */

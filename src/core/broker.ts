@@ -50,7 +50,7 @@ import type {
 } from './calls.ts';
 import type { Catalog } from './catalog/catalog.ts';
 import type { CatalogGroup, Command, Station } from './catalog/state.ts';
-import { checkName, groupConfig, notYet, whole } from './config.ts';
+import { checkName, groupConfig, whole } from './config.ts';
 import { WaysideError } from './errors.ts';
 import type { Limits } from './limits.ts';
 import { makeLimits } from './limits.ts';
@@ -364,6 +364,15 @@ class OpenBroker implements Broker {
     return this.#parts.consuming.settle(station, group, verb, input);
   }
 
+  async step(ns: string, stationName: string, name: string, input: StepInput): Promise<StepResult> {
+    const { station, group } = await this.#group(ns, stationName, name);
+    whole('outputs.length', input.outputs.length, 0, this.#limits.outputsMax);
+    const outputs = await Promise.all(
+      input.outputs.map(async ({ station: target, partition, batch }) => ({ station: await this.#station(ns, target), partition, batch })),
+    );
+    return this.#parts.consuming.step(station, group, input, this.#parts.producing.outputs(outputs));
+  }
+
   async release(ns: string, stationName: string, name: string, consumer: string): Promise<{ released: number }> {
     const { station, group } = await this.#group(ns, stationName, name);
     return { released: await this.#parts.consuming.release(station, group, consumer) };
@@ -421,12 +430,6 @@ class OpenBroker implements Broker {
   importProgress(ns: string, id: string): ImportProgress {
     checkName('namespace', ns);
     return this.#parts.transfers.progress(ns, id);
-  }
-
-  // ── Not there yet ──────────────────────────────────────────────────────────────────────────────────────────────
-
-  async step(_ns: string, _name: string, _group: string, _input: StepInput): Promise<StepResult> {
-    throw notYet('Steps are');
   }
 
   // ── Lists ──────────────────────────────────────────────────────────────────────────────────────────────────────

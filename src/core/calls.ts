@@ -405,8 +405,8 @@ export interface SettleInput {
   readonly reason?: string | undefined;
 }
 
-/** Why a message is dead for a group. */
-export type DeadReason = 'rejected' | 'max-deliveries' | 'expired';
+/** Why a message is dead for a group. `undeliverable`: a step has made it, and its station would not take it. */
+export type DeadReason = 'rejected' | 'max-deliveries' | 'expired' | 'undeliverable';
 
 export interface DeadLetter {
   readonly id: string;
@@ -509,6 +509,8 @@ export interface StepResult {
   readonly acked: number;
   /** Messages that are on their way to their stations, each once. */
   readonly produced: number;
+  /** The step had been made before: its messages were acked and its outputs produced then, once. */
+  readonly repeated: boolean;
 }
 
 /** One of `station` (else all of the namespace) and `id` with `offset`. */

@@ -31,8 +31,6 @@ export function stationConfig(input: StationInput, limits: Limits, strongest: St
       station: stationName(input.deadLetter?.station),
     },
   };
-  for (const field of ['station'] as const)
-    if (config.deadLetter[field] !== undefined) throw notYet(`deadLetter.${field} is`, `deadLetter.${field}`);
   if (!['old', 'refuse'].includes(config.retention.discard))
     throw bad('retention.discard', String(config.retention.discard), '"old" or "refuse"');
   return config;
@@ -130,11 +128,6 @@ export function patchedGroup(config: GroupConfig, patch: GroupInput, limits: Lim
 /** What a patch names: a setting that is there but undefined is not named. */
 function named<T extends object>(patch: T): Partial<T> {
   return Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined)) as Partial<T>;
-}
-
-/** What the next commits bring. */
-export function notYet(what: string, field?: string): WaysideError {
-  return new WaysideError('INVALID_REQUEST', `${what} not available in this version.`, field === undefined ? {} : { field });
 }
 
 export function same(a: unknown, b: unknown): boolean {

@@ -35,6 +35,7 @@ import type { Method, Route } from './rest/route.ts';
 import { scheduleRoutes } from './rest/schedules.ts';
 import type { Service } from './rest/service.ts';
 import { stationRoutes } from './rest/stations.ts';
+import { stepRoutes } from './rest/steps.ts';
 import { Tickets, ticketRoutes } from './rest/tickets.ts';
 import { transferRoutes } from './rest/transfers.ts';
 
@@ -78,6 +79,7 @@ export function createGateway(broker: Broker, options: GatewayOptions): Gateway 
     ...scheduleRoutes(service),
     ...groupRoutes(service),
     ...consumeRoutes(service),
+    ...stepRoutes(service),
     ...deadLetterRoutes(service),
     ...transferRoutes(service),
     ...healthRoutes(service),

@@ -5,7 +5,7 @@ import * as fields from './fields.ts';
 import type { messageSchemas } from './messages.ts';
 
 export function deadLetterSchemas(limits: Limits, messages: ReturnType<typeof messageSchemas>) {
-  const reason = z.enum(['rejected', 'max-deliveries', 'expired']);
+  const reason = z.enum(['rejected', 'max-deliveries', 'expired', 'undeliverable']);
   const redrive = z
     .strictObject({
       ids: z.array(z.string()).min(1).max(limits.receiptsMax).optional(),

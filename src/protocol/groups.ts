@@ -4,8 +4,9 @@
 import * as z from 'zod';
 import type { Limits } from '../core/limits.ts';
 import * as fields from './fields.ts';
+import type { messageSchemas } from './messages.ts';
 
-export function groupSchemas(limits: Limits) {
+export function groupSchemas(limits: Limits, messages: Pick<ReturnType<typeof messageSchemas>, 'input'>) {
   const order = z.enum(['none', 'key', 'partition']).describe('`key`: one message of a key at a time. `partition`: one lease at a time.');
   const leaseMs = fields
     .whole(limits.leaseMsMin, limits.leaseMsMax)
@@ -76,6 +77,32 @@ export function groupSchemas(limits: Limits) {
     extend: z.strictObject({ receipts, leaseMs: leaseMs.optional().describe("Counted from now; the group's unless said.") }),
     reject: z.strictObject({ receipts, reason }),
   };
+  const range = z.tuple([fields.whole(0), z.string(), fields.whole(1), fields.whole(1)]);
+  const stepHead = {
+    receipts: receipts.optional().default([]),
+    ranges: z
+      .array(range)
+      .max(limits.receiptsMax)
+      .optional()
+      .describe('`[partition, lease, from, to]`: all of a lease between two sequences.'),
+  };
+  const output = { station: fields.name('station'), partition: fields.whole(0).optional().describe("By each message's key unless said.") };
+  const step = {
+    input: z.strictObject({
+      ...stepHead,
+      outputs: z
+        .array(z.strictObject({ ...output, messages: z.array(messages.input).min(1) }))
+        .max(limits.outputsMax)
+        .optional(),
+    }),
+    head: z.strictObject({ ...stepHead, outputs: z.array(z.never()).optional() }),
+    output: z.strictObject({ ...output, messages: z.array(z.never()) }),
+    result: z.object({
+      acked: fields.whole(0),
+      produced: fields.whole(0).describe('Messages on their way to their stations, each once.'),
+      repeated: z.boolean().describe('It had been done before, by an earlier call of the same.'),
+    }),
+  };
   const seek = z.strictObject({ to: fields.place(), partition: fields.whole(0).optional().describe('All partitions unless said.') });
 
   const failure = z.object({ receipt: z.string(), code: z.string(), detail: z.string() });
@@ -130,5 +157,5 @@ export function groupSchemas(limits: Limits) {
     balanced: z.boolean().describe('The sum is right.'),
     partitions: z.array(z.object({ ...places, partition: fields.whole(0) })),
   });
-  return { input, patch, audit, fetch, settle, seek, settled, failure, info, list: fields.page(head), pending: fields.page(pending) };
+  return { input, patch, audit, fetch, settle, step, seek, settled, failure, info, list: fields.page(head), pending: fields.page(pending) };
 }

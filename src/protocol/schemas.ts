@@ -21,7 +21,7 @@ export function makeSchemas(limits: Limits, runtime: Runtime) {
   return {
     stations: stationSchemas(limits, runtime),
     messages,
-    groups: groupSchemas(limits),
+    groups: groupSchemas(limits, messages),
     deadLetters: deadLetterSchemas(limits, messages),
     transfers: transferSchemas(),
     health: z.object({ status: z.literal('ok'), runtime: z.enum(['node', 'deno', 'bun', 'workerd', 'browser']), version: z.string() }),

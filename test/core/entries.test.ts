@@ -12,6 +12,7 @@ import type { Codec } from '../../src/core/entry/codec.ts';
 import { decode, encode } from '../../src/core/entry/codec.ts';
 import type { Kind } from '../../src/core/entry/kinds.ts';
 import { KIND, kindOf } from '../../src/core/entry/kinds.ts';
+import { outputsBody, readOutputs } from '../../src/core/entry/outbox.ts';
 import { carriedBody, producedBody, readCarried } from '../../src/core/entry/produce.ts';
 import { readScheduled, scheduledBody } from '../../src/core/entry/schedule.ts';
 import { WaysideError } from '../../src/core/errors.ts';
@@ -51,6 +52,7 @@ const SAMPLES: Partial<Record<keyof typeof KIND, unknown>> = {
   groupRemoved: { command: 13, group: 5 },
   sought: { command: 14, group: 5, at: 4 },
   passed: { group: 5, why: 'filtered', ranges },
+  stepped: { group: 5, ranges, spans: [{ from: 1, to: 3, epoch: 2, index: 400 }], produced: 7 },
   leased: {
     group: 5,
     consumer: 'c1',
@@ -108,7 +110,7 @@ const SAMPLES: Partial<Record<keyof typeof KIND, unknown>> = {
   importsDropped: { stations: [2 ** 40, 5] },
 };
 
-const BATCHES = new Set(['produced', 'carried', 'scheduled']);
+const BATCHES = new Set(['produced', 'carried', 'scheduled', 'outputs']);
 
 function batch(): { bytes: Uint8Array; end: number; crc: number } {
   const builder = new BatchBuilder();
@@ -119,6 +121,7 @@ function batch(): { bytes: Uint8Array; end: number; crc: number } {
 }
 
 const waiting = { items: [{ number: 3, due: 1_700_000_000_500, accepted: 1_700_000_000_000 }] };
+const outputs = { items: [{ number: 9, station: 2 ** 40, partition: 3, group: 5 }] };
 const meta = { messages: [{ sequence: 12, time: 1_700_000_000_000 }] };
 
 function sampleBytes(name: string, kind: Kind<unknown>): Uint8Array {
@@ -126,6 +129,7 @@ function sampleBytes(name: string, kind: Kind<unknown>): Uint8Array {
   if (name === 'produced') return join(producedBody(bytes, end, crc).parts);
   if (name === 'carried') return join(carriedBody(bytes, end, crc, meta).parts);
   if (name === 'scheduled') return join(scheduledBody(bytes, end, crc, waiting).parts);
+  if (name === 'outputs') return join(outputsBody(bytes, end, crc, outputs).parts);
   return encode(kind.codec, SAMPLES[name as keyof typeof KIND]);
 }
 
@@ -152,13 +156,19 @@ describe('golden bytes', () => {
     const bytes = new Uint8Array(Buffer.from(hex, 'hex'));
     if (!BATCHES.has(name)) expect(decode(kind.codec, bytes)).toEqual(SAMPLES[name as keyof typeof KIND]);
     if (name === 'carried') expect(readCarried(bytes)).toEqual(meta);
+    if (name === 'outputs') expect(readOutputs(bytes)).toEqual(outputs);
     if (name === 'scheduled') expect(readScheduled(bytes)).toEqual(waiting);
   });
 });
 
 test('the CRC of a body is that of its parts, though the batch is not hashed again', () => {
   const { bytes, end, crc } = batch();
-  for (const body of [producedBody(bytes, end, crc), carriedBody(bytes, end, crc, meta), scheduledBody(bytes, end, crc, waiting)])
+  for (const body of [
+    producedBody(bytes, end, crc),
+    carriedBody(bytes, end, crc, meta),
+    scheduledBody(bytes, end, crc, waiting),
+    outputsBody(bytes, end, crc, outputs),
+  ])
     expect(body.crc).toBe(crc32c(join(body.parts)));
 });
 

@@ -1,5 +1,7 @@
 /** Dead letters that go elsewhere: to all groups as new messages, to another station through the outbox; crashes between. */
 import { describe, expect, test } from 'vitest';
+import { RecordCursor } from '../../src/core/batch/walk.ts';
+import type { DeadLetter } from '../../src/core/broker.ts';
 import { planted } from '../../src/core/faults.ts';
 import type { Bench, Told } from './_broker.ts';
 import { batch, codeOf, NS, openBench, receipts, texts } from './_broker.ts';
@@ -8,7 +10,7 @@ import { batch, codeOf, NS, openBench, receipts, texts } from './_broker.ts';
 async function withLetters(names: readonly string[], setup: { partitions?: number; on?: 'disk' } = {}): Promise<Bench> {
   const bench = await openBench({}, { on: setup.on ?? 'memory', limits: { settleBytes: 500 } });
   await bench.broker.putStation(NS, 't', { partitions: setup.partitions ?? 1 });
-  await letters(bench, names);
+  if (names.length > 0) await letters(bench, names);
   return bench;
 }
 
@@ -199,5 +201,105 @@ describe('a crash at any moment loses none and doubles none', () => {
     } finally {
       planted.delete(bug);
     }
+  });
+});
+
+describe('copies in another station', () => {
+  const copied = { deadLetter: { station: 't' } } as const;
+
+  test('every dead letter is there once, says where it comes from, and stays', async () => {
+    const bench = await withLetters([], { partitions: 2, on: 'disk' });
+    await bench.broker.patchStation(NS, 's', copied);
+    await letters(bench, ['a', 'b']);
+    await bench.pass(500);
+    const { blocks } = await bench.broker.read(NS, 't', {});
+    expect((await there(bench, 't')).sort()).toEqual(['a', 'b']);
+    const cursor = new RecordCursor(blocks[0]!.bytes, blocks[0]!.start, blocks[0]!.end);
+    cursor.next();
+    expect(cursor.id).toBeUndefined();
+    expect(Object.fromEntries(cursor.headers!)).toMatchObject({
+      h: expect.any(String),
+      'wayside-dead-reason': 'rejected',
+      'wayside-dead-group': 'g',
+      'wayside-dead-place': expect.stringMatching(/^0\.[12]$/),
+      'wayside-dead-error': 'bad',
+    });
+    expect(await left(bench)).toHaveLength(2);
+    bench.cut();
+    await bench.open();
+    await bench.pass(1_000);
+    expect(await there(bench, 't')).toHaveLength(2);
+    expect(await bench.broker.redrive(NS, 's', { all: true })).toMatchObject({ redriven: 2, left: 0 });
+  });
+
+  test('a crash at every moment: each copy once', { timeout: 60_000 }, async () => {
+    for (let ms = 0; ms < 25; ms++) {
+      const bench = await openBench({}, { on: 'disk', callMs: 1, limits: { settleBytes: 200 } });
+      await bench.broker.putStation(NS, 't', {});
+      await bench.broker.patchStation(NS, 's', copied);
+      letters(bench, ['a', 'b', 'c']).catch(() => undefined);
+      await bench.pass(ms);
+      bench.cut();
+      await bench.open();
+      await bench.pass(20_000);
+      const there2 = await there(bench, 't');
+      expect(there2.sort()).toEqual((await left(bench)).map(({ message }) => texts([message])[0]!.split(' ')[1]).sort());
+    }
+  });
+
+  test('as long as there is no such station they wait; a letter that is gone by then is not copied', async () => {
+    const bench = await withLetters([]);
+    const { broker } = bench;
+    expect(await codeOf(broker.patchStation(NS, 's', { deadLetter: { station: 's' } }))).toBe('INVALID_REQUEST');
+    expect(await codeOf(broker.patchStation(NS, 's', { deadLetter: { station: 'nowhere' } }))).toBe('STATION_NOT_FOUND');
+    await broker.patchStation(NS, 's', copied);
+    await broker.removeStation(NS, 't');
+    await letters(bench, ['a', 'b']);
+    await bench.pass(1_000);
+    const [first] = await left(bench);
+    await broker.removeDeadLetter(NS, 's', first!.id);
+    await broker.putStation(NS, 't', {});
+    await bench.pass(20_000);
+    expect(await there(bench, 't')).toEqual(['b']);
+  });
+});
+
+describe('again and again', () => {
+  test('how often it was redriven, what came of its deliveries, and a cap', async () => {
+    const bench = await withLetters(['a']);
+    const { broker } = bench;
+    await broker.patchGroup(NS, 's', 'g', { maxDeliveries: 2 });
+    const reasons = async () => (await left(bench)).map(({ redrives, history }) => [redrives, history.map(({ event }) => event)]);
+    expect(await reasons()).toEqual([[0, ['delivered', 'rejected']]]);
+    for (let round = 1; round <= 2; round++) {
+      expect(await broker.redrive(NS, 's', { all: true, maxRedrives: 2 })).toEqual({ redriven: 1, kept: 0, left: 0 });
+      for (let delivery = 0; delivery < 2; delivery++) {
+        const { blocks } = await broker.fetch(NS, 's', 'g', { consumer: `c${delivery}` });
+        await broker.settle(NS, 's', 'g', 'nack', { receipts: receipts(blocks) });
+      }
+    }
+    expect(await broker.redrive(NS, 's', { all: true, maxRedrives: 2 })).toEqual({ redriven: 0, kept: 1, left: 0 });
+    const [[redrives, events]] = (await reasons()) as [[number, string[]]];
+    expect(redrives).toBe(2);
+    expect(events.slice(-5)).toEqual(['max-deliveries', 'redriven', 'nacked', 'delivered', 'max-deliveries']);
+    const [{ history }] = (await left(bench)) as readonly [DeadLetter];
+    expect(history.at(-1)).toMatchObject({ consumer: 'c1', deliveries: 2 });
+    expect(history.at(-3)).toMatchObject({ consumer: 'c0', deliveries: 1 });
+  });
+
+  test('so many a second, and what is left after half a minute is said', async () => {
+    const bench = await withLetters(Array.from({ length: 50 }, (_, i) => `m${i}`));
+    const { broker } = bench;
+    const begun = bench.process.now();
+    expect(await broker.redrive(NS, 's', { ids: (await left(bench)).slice(0, 11).map(({ id }) => id), ratePerSecond: 10 })).toMatchObject({
+      redriven: 11,
+    });
+    expect(bench.process.now() - begun).toBeGreaterThanOrEqual(1_000);
+    expect(bench.process.now() - begun).toBeLessThan(1_500);
+    expect(await broker.redrive(NS, 's', { all: true, ratePerSecond: 1 })).toEqual({ redriven: 31, kept: 0, left: 8 });
+    expect(bench.process.now() - begun).toBeLessThan(33_000);
+    expect(await broker.redrive(NS, 's', { all: true })).toMatchObject({ redriven: 8 });
+    expect(await codeOf(broker.redrive(NS, 's', { all: true, ratePerSecond: 0 }))).toBe('INVALID_REQUEST');
+    expect(await codeOf(broker.redrive(NS, 's', { all: true, maxRedrives: 0 }))).toBe('INVALID_REQUEST');
   });
 });

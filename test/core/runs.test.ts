@@ -94,6 +94,8 @@ test('equal neighbours are one run', () => {
     consumer: 'a',
     pinned: false,
     rests: 1,
+    redrives: 0,
+    past: [],
     why: 'acknowledged',
   } as const;
   for (let sequence = 1; sequence <= 1000; sequence++) runs.push({ from: sequence, end: sequence + 1, ...leased });

@@ -4,13 +4,24 @@
  * Holds: a fetch asks each partition for what is left of what was asked, beginning at another one each time; nothing is
  * leased beyond it. Elsewhere: what one partition gives out (partition/fetch.ts), waiting (waiting.ts).
  */
-import type { FetchInput, FetchResult, LeasedBlock, ReceiptFailure, ReceiptRange, SettleInput, SettleVerb } from '../calls.ts';
+import type {
+  FetchInput,
+  FetchResult,
+  LeasedBlock,
+  ReceiptFailure,
+  ReceiptRange,
+  SettleInput,
+  SettleVerb,
+  StepInput,
+  StepResult,
+} from '../calls.ts';
 import type { CatalogGroup, Station } from '../catalog/state.ts';
 import { checkName, whole } from '../config.ts';
 import { asWaysideError, WaysideError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { Span } from '../partition/acknowledge.ts';
 import type { Partition } from '../partition/partition.ts';
+import type { Output } from '../partition/step.ts';
 import { formatReceipt, parseLease, parseReceipt } from '../receipt.ts';
 import type { Members } from './members.ts';
 import type { Partitions } from './partitions.ts';
@@ -127,6 +138,26 @@ export class Consuming {
       }),
     );
     return failures;
+  }
+
+  /** @throws INVALID_RECEIPT · LEASE_EXPIRED one of them does not count: nothing was done */
+  async step(station: Station, group: CatalogGroup, { receipts, ranges }: StepInput, outputs: readonly Output[]): Promise<StepResult> {
+    this.#checkSettling(group, 'ack', { receipts, ranges });
+    const failures: ReceiptFailure[] = [];
+    const byPartition = this.#sort(station, { receipts, ranges }, failures);
+    const [failed] = failures;
+    if (failed !== undefined) throw new WaysideError(failed.code, failed.detail);
+    const [first, ...others] = [...byPartition];
+    if (first === undefined) throw invalid('A step needs receipts: those of the messages that it was made of.');
+    if (others.length > 0)
+      throw new WaysideError('INVALID_REQUEST', 'The messages of a step must be of one partition.', { field: 'receipts' });
+    const [number, asked] = first;
+    const partition = await this.#partitions.of(station, number);
+    return partition.step(
+      partition.group(group.id),
+      asked.map(({ span }) => span),
+      outputs,
+    );
   }
 
   async release(station: Station, group: CatalogGroup, consumer: string): Promise<number> {

@@ -1,17 +1,21 @@
 /** Dead letters of a station, over all its partitions. */
+import type { Time } from '../actor/time.ts';
 import { RecordCursor } from '../batch/cursor.ts';
 import type { Block, DeadLetter, DeadLetterFilter, LetterMatch, Page, RedriveInput, RedriveResult } from '../calls.ts';
 import type { Station } from '../catalog/state.ts';
-import { notYet, whole } from '../config.ts';
+import { whole } from '../config.ts';
 import { WaysideError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { LetterName } from '../partition/dead.ts';
 import { formatLetter, parseLetter } from '../partition/dead.ts';
+import { OUTPUT_PLACE } from '../partition/outbox.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { Letter } from '../partition/state.ts';
-import { slotOf } from '../xxh32.ts';
+import type { Timers } from '../ports.ts';
+import type { Context } from './context.ts';
+import { Pace } from './pace.ts';
 import type { Partitions } from './partitions.ts';
-import { partitionOf } from './produce.ts';
+import { partitionFor } from './produce.ts';
 
 /** Letters of one commit, and bytes of those that are produced anew. */
 const SLICE = 1_000;
@@ -25,12 +29,16 @@ interface Found {
 export class Letters {
   readonly #partitions: Partitions;
   readonly #limits: Limits;
+  readonly #time: Time;
+  readonly #timers: Timers;
   /** Messages without key and id take turns. */
   #turn = 0;
 
-  constructor(partitions: Partitions, limits: Limits) {
+  constructor(partitions: Partitions, { limits, time, timers }: Pick<Context, 'limits' | 'time' | 'timers'>) {
     this.#partitions = partitions;
     this.#limits = limits;
+    this.#time = time;
+    this.#timers = timers;
   }
 
   /** By partition, then in the order in which they died. */
@@ -73,6 +81,8 @@ export class Letters {
 
   async remove(station: Station, id: string): Promise<void> {
     const { partition, letter } = await this.#find(station, id);
+    if (partition.isCopying(letter))
+      throw new WaysideError('UNAVAILABLE', 'The dead letter is just being copied. Ask again in a moment.', { retryAfterMs: 500 });
     await partition.removeLetters([letter]);
   }
 
@@ -82,45 +92,39 @@ export class Letters {
    * @param target where they go, if that is another station
    */
   async redrive(station: Station, input: RedriveInput, target: Station | undefined): Promise<RedriveResult> {
-    const { ids, all, match, to = 'group', ratePerSecond, maxRedrives } = input;
-    if (ratePerSecond !== undefined || maxRedrives !== undefined) throw notYet('ratePerSecond and maxRedrives are');
+    const { ids, all, match, to = 'group', ratePerSecond, maxRedrives = Infinity } = input;
     if ([ids, all, match].filter((each) => each !== undefined).length !== 1)
       throw new WaysideError('INVALID_REQUEST', 'Name the dead letters with ids, or with match, or all of them with all: true.', {
         field: 'ids',
       });
     whole('ids.length', ids?.length ?? 0, 0, this.#limits.receiptsMax);
+    if (input.maxRedrives !== undefined) whole('maxRedrives', input.maxRedrives, 1, Number.MAX_SAFE_INTEGER);
     const filter = match === undefined ? undefined : filterOf(station, match);
-    let redriven = 0;
+    const pace = new Pace(ratePerSecond, this.#time, this.#timers);
+    const result = { redriven: 0, kept: 0, left: 0 };
     for (const partition of await this.#partitions.all(station)) {
       const letters = ids === undefined ? [...partition.letters(undefined, filter?.group)] : named(partition, ids);
-      for (let from = 0; from < letters.length; from += SLICE)
-        redriven += await this.#slice(partition, letters.slice(from, from + SLICE), filter, to, target);
+      for (let from = 0; from < letters.length; ) {
+        const most = await pace.most(Math.min(SLICE, letters.length - from));
+        const slice = letters.slice(from, from + (most === 0 ? SLICE : most));
+        const { chosen, kept, busy } = await choose(partition, slice, filter, to, maxRedrives);
+        from += slice.length;
+        result.kept += kept;
+        result.left += busy + (most === 0 ? chosen.length : 0);
+        if (most === 0) continue;
+        await this.#send(partition, chosen, to, target);
+        pace.spent(chosen.length);
+        result.redriven += chosen.length;
+      }
     }
-    return { redriven, kept: 0, left: 0 };
+    return result;
   }
 
-  /** One commit. @returns how many went */
-  async #slice(
-    partition: Partition,
-    slice: readonly Letter[],
-    filter: Filter | undefined,
-    to: 'group' | 'groups' | object,
-    target: Station | undefined,
-  ): Promise<number> {
-    const needsBytes = to !== 'group' || filter?.key !== undefined;
-    const chosen: [Letter, Block | undefined][] = [];
-    for (const letter of slice) {
-      if (filter !== undefined && !filter.fits(letter)) continue;
-      const block = needsBytes ? await partition.letterBlock(letter) : undefined;
-      if (needsBytes && block === undefined) continue;
-      if (filter?.key === undefined || keyOf(block!) === filter.key) chosen.push([letter, block]);
-    }
-    // Some may have gone while the bytes of others were read.
-    const there = chosen.filter(([letter]) => partition.letter({ partition: partition.state.partition, ...letter }) === letter);
-    if (to === 'group') await partition.redrive(there.map(([letter]) => letter));
-    else if (target === undefined) for (const part of parts(there as [Letter, Block][])) await partition.redriveToGroups(part);
-    else await this.#toStation(partition, there as [Letter, Block][], target);
-    return there.length;
+  /** One commit, or a few where bytes are produced anew. */
+  async #send(partition: Partition, chosen: readonly Chosen[], to: To, target: Station | undefined): Promise<void> {
+    if (to === 'group') await partition.redrive(chosen.map(([letter]) => letter));
+    else if (target === undefined) for (const part of parts(chosen as readonly [Letter, Block][])) await partition.redriveToGroups(part);
+    else await this.#toStation(partition, chosen as readonly [Letter, Block][], target);
   }
 
   async #toStation(partition: Partition, letters: readonly [Letter, Block][], target: Station): Promise<void> {
@@ -134,12 +138,7 @@ export class Letters {
         },
       );
     const { partitions } = target.config;
-    const routes = letters.map(([, block]) => {
-      const cursor = cursorOf(block);
-      if (cursor.keyStart >= 0) return partitionOf(slotOf(cursor.bytes, cursor.keyStart, cursor.keyEnd), partitions);
-      if (cursor.idStart >= 0) return partitionOf(slotOf(cursor.bytes, cursor.idStart, cursor.idEnd), partitions);
-      return this.#turn++ % partitions;
-    });
+    const routes = letters.map(([, block]) => partitionFor(cursorOf(block), partitions, () => this.#turn++));
     await partition.redriveToStation(
       letters.map(([letter]) => letter),
       target.id,
@@ -157,6 +156,34 @@ export class Letters {
     }
     return notFound();
   }
+}
+
+type To = NonNullable<RedriveInput['to']>;
+/** With its bytes, where those are needed. */
+type Chosen = readonly [Letter, Block | undefined];
+
+/** Those of a slice that go. What is being copied just now is left for later. */
+async function choose(
+  partition: Partition,
+  slice: readonly Letter[],
+  filter: Filter | undefined,
+  to: To,
+  maxRedrives: number,
+): Promise<{ chosen: Chosen[]; kept: number; busy: number }> {
+  const needsBytes = to !== 'group' || filter?.key !== undefined;
+  const found: Chosen[] = [];
+  for (const letter of slice) {
+    if (filter !== undefined && !filter.fits(letter)) continue;
+    const block = needsBytes ? await partition.letterBlock(letter) : undefined;
+    if (needsBytes && block === undefined) continue;
+    if (filter?.key === undefined || keyOf(block!) === filter.key) found.push([letter, block]);
+  }
+  // Some may have gone while the bytes of others were read.
+  const there = found.filter(([letter]) => partition.letter({ partition: partition.state.partition, ...letter }) === letter);
+  // No group can be given what was never a message of the station.
+  const may = there.filter(([letter]) => letter.redrives < maxRedrives && (to !== 'group' || letter.sequence < OUTPUT_PLACE));
+  const chosen = may.filter(([letter]) => !partition.isCopying(letter));
+  return { chosen, kept: there.length - may.length, busy: may.length - chosen.length };
 }
 
 /** As many at a time as make a batch of moderate size. */

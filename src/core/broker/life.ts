@@ -63,7 +63,14 @@ export class Life {
     const catalog = new Catalog(this.#context);
     const exists = (station: { id: number }) => catalog.state.byId.get(station.id) === station;
     const partitions = new Partitions(this.#context, (key) => this.#openSleeper(key), exists);
-    const sending = new Sending(partitions, (id) => catalog.state.byId.get(id), this.#context);
+    const sending = new Sending(
+      partitions,
+      {
+        byId: (id) => catalog.state.byId.get(id),
+        named: (namespace, name) => catalog.state.stations.get(namespace)?.get(name),
+      },
+      this.#context,
+    );
     partitions.send = (partition) => sending.look(partition);
     const waiting = new Waiting(timers, limits.waitersMax);
     const visits = new Visits(catalog, partitions);
@@ -75,7 +82,7 @@ export class Life {
       producing: new Producing(partitions, limits),
       reading: new Reading(partitions, limits, waiting),
       consuming: new Consuming(partitions, limits, waiting, this.members),
-      letters: new Letters(partitions, limits),
+      letters: new Letters(partitions, this.#context),
       schedules: new Schedules(partitions, limits),
       transfers: new Transfers(this.#context, { catalog, partitions, visits }),
     };

@@ -4,7 +4,7 @@
  * Holds: nothing is sent before it is durable that it is on its way, and nothing counts as sent before it is durable in the
  * target, each by a sync, whatever the stations ask for; the target knows the sender by a producer's sequence, so that
  * what is sent again after a crash is there once. To one target things go in order, and one that cannot take them now holds up
- * no other. What is refused for good goes back to its partition.
+ * no other. What is refused for good goes back to its partition. Dead letters that are to be copied are given their targets here.
  * Elsewhere: what is on its way (partition/outbox.ts).
  */
 import { BatchBuilder } from '../batch/build.ts';
@@ -18,7 +18,9 @@ import type { Limits } from '../limits.ts';
 import type { Intent } from '../partition/outbox.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { Journal, Timers } from '../ports.ts';
+import { actorParts } from '../ports.ts';
 import type { Partitions } from './partitions.ts';
+import { partitionFor } from './produce.ts';
 
 /** Messages, and about the bytes, that go in one batch. */
 const BATCH_COUNT = 500;
@@ -38,6 +40,9 @@ const FOR_GOOD: ReadonlySet<Code> = new Set([
 export class Sending {
   readonly #partitions: Partitions;
   readonly #station: (id: number) => Station | undefined;
+  readonly #named: (namespace: number, name: string) => Station | undefined;
+  /** Messages without key and id take turns. */
+  #turn = 0;
   readonly #limits: Limits;
   readonly #timers: Timers;
   readonly #journal: Journal;
@@ -46,11 +51,12 @@ export class Sending {
 
   constructor(
     partitions: Partitions,
-    station: (id: number) => Station | undefined,
+    stations: { byId(id: number): Station | undefined; named(namespace: number, name: string): Station | undefined },
     { limits, timers, journal }: { limits: Limits; timers: Timers; journal: Journal },
   ) {
     this.#partitions = partitions;
-    this.#station = station;
+    this.#station = (id) => stations.byId(id);
+    this.#named = (namespace, name) => stations.named(namespace, name);
     this.#limits = limits;
     this.#timers = timers;
     this.#journal = journal;
@@ -58,6 +64,7 @@ export class Sending {
 
   /** Sees to it that what `source` has for others goes. */
   look(source: Partition): void {
+    if (source.state.uncopied.size > 0) this.#copyAll(source);
     for (const { station, partition } of source.state.outbox.targets()) {
       const pair = `${source.log.key} ${station}.${partition}`;
       if (this.#running.has(pair)) continue;
@@ -72,6 +79,38 @@ export class Sending {
           // What came after the last look is seen to by the next.
           if (!source.isOver && source.state.outbox.first(station, partition, 1).length > 0) this.look(source);
         });
+    }
+  }
+
+  /** Says where copies of dead letters go. As long as there is no such station they wait. */
+  #copyAll(source: Partition): void {
+    const name = source.state.config?.deadLetter.station;
+    const pair = `${source.log.key} copies`;
+    if (name === undefined || source.isOver || this.#running.has(pair)) return;
+    this.#running.add(pair);
+    const [namespace] = actorParts(source.log.key);
+    this.#copy(source, () => this.#named(namespace, name))
+      .catch((error: unknown) => {
+        if (!source.isOver)
+          this.#journal.error(`Partition ${source.log.key} cannot copy its dead letters: ${asWaysideError(error).message}`);
+      })
+      .finally(() => this.#running.delete(pair));
+  }
+
+  async #copy(source: Partition, find: () => Station | undefined): Promise<void> {
+    for (let pauseMs = PAUSE_MS; source.state.uncopied.size > 0 && !source.isOver; ) {
+      const station = find();
+      const isFull = source.state.outbox.count >= this.#limits.intentsMax;
+      if (station === undefined || isFull) {
+        await this.#pause(pauseMs);
+        pauseMs = Math.min(PAUSE_MS_MAX, pauseMs * 2);
+        continue;
+      }
+      const copied = await source.copyLetters(station.id, (cursor) => partitionFor(cursor, station.config.partitions, () => this.#turn++));
+      this.look(source);
+      pauseMs = PAUSE_MS;
+      // What is left is on its way elsewhere, and goes, or stays, with that.
+      if (copied === 0) await this.#pause(pauseMs);
     }
   }
 
@@ -108,9 +147,8 @@ export class Sending {
     }
     const builder = new BatchBuilder();
     for (const intent of intents) {
-      const { bytes, start, end } = await source.letterBytes(intent);
-      if (builder.count > 0 && builder.byteLength + end - start > BATCH_BYTES) break;
-      builder.appendRecord(bytes, start, end);
+      await source.appendIntent(builder, intent);
+      if (builder.byteLength > BATCH_BYTES) break;
     }
     const taken = intents.slice(0, builder.count);
     const target = await this.#partitions.of(station, partition);

@@ -16,6 +16,7 @@ import { WaysideError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import { formatScheduleId } from '../partition/delay.ts';
 import type { PartResult } from '../partition/produce.ts';
+import type { Output } from '../partition/step.ts';
 import type { Soon } from '../ports.ts';
 import { SLOTS, slotOf } from '../xxh32.ts';
 import type { Partitions } from './partitions.ts';
@@ -56,6 +57,24 @@ export class Producing {
     } finally {
       this.#pending -= bytes;
     }
+  }
+
+  /** The records of a step's outputs, each with the partition that it belongs to. @throws what `produce` refuses for good */
+  outputs(given: readonly { readonly station: Station; readonly partition: number | undefined; readonly batch: Uint8Array }[]): Output[] {
+    const outputs: Output[] = [];
+    for (const { station, partition, batch } of given) {
+      const view = check(batch, station, {}, this.#limits);
+      const [refused] = view.refused ?? [];
+      if (refused !== undefined) throw new WaysideError(refused.code, refused.detail, { index: refused.i });
+      const { partitions } = station.config;
+      if (partition !== undefined) checkPlace(partitions, { partition });
+      const cursor = new RecordCursor(view.bytes, view.recordsStart, view.recordsEnd);
+      while (cursor.next()) {
+        const to = partition ?? partitionFor(cursor, partitions, () => this.#turn++);
+        outputs.push({ bytes: cursor.bytes, start: cursor.offset, end: cursor.end, station: station.id, partition: to });
+      }
+    }
+    return outputs;
   }
 
   #send(find: () => Soon<Station>, station: Station, batch: Uint8Array, input: ProduceInput): Promise<ProduceResult> {
@@ -183,6 +202,13 @@ function routeOf(view: BatchView, partitions: number, takeTurn: () => number): U
     }
   }
   return route;
+}
+
+/** By key, else by id, else by turns. @param cursor at a record */
+export function partitionFor(cursor: RecordCursor, partitions: number, takeTurn: () => number): number {
+  if (cursor.keyStart >= 0) return partitionOf(slotOf(cursor.bytes, cursor.keyStart, cursor.keyEnd), partitions);
+  if (cursor.idStart >= 0) return partitionOf(slotOf(cursor.bytes, cursor.idStart, cursor.idEnd), partitions);
+  return takeTurn() % partitions;
 }
 
 /** Where a message of that slot goes. */

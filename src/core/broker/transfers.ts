@@ -14,6 +14,7 @@ import { asWaysideError, WaysideError } from '../errors.ts';
 import { actorParts } from '../ports.ts';
 import { cut } from '../transfer/cut.ts';
 import { Export } from '../transfer/export.ts';
+import { importRefused } from '../transfer/format.ts';
 import { Import } from '../transfer/import.ts';
 import type { Context } from './context.ts';
 import type { Partitions } from './partitions.ts';
@@ -123,8 +124,9 @@ export class Transfers {
     const underway = this.#feeding(namespace, station, key, offset);
     let goesOn = false;
     try {
-      const brokeOff = await this.#feed(underway.of, pieces);
-      goesOn = id !== undefined && brokeOff;
+      const { isShort, why } = await this.#feed(underway.of, pieces);
+      goesOn = id !== undefined && isShort;
+      if (why !== undefined) throw importRefused(`The stream breaks off at byte ${underway.of.offset} (${asWaysideError(why).message}).`);
       const stations = await underway.of.finish();
       this.#imports.delete(key);
       // What is due in them is due now.
@@ -139,14 +141,15 @@ export class Transfers {
     }
   }
 
-  /** @returns whether the stream ended before its end */
-  async #feed(of: Import, pieces: AsyncIterable<Uint8Array>): Promise<boolean> {
+  /** @returns whether the stream ended before its end, and why, if that is known */
+  async #feed(of: Import, pieces: AsyncIterable<Uint8Array>): Promise<{ readonly isShort: boolean; readonly why: unknown }> {
     const stream = pieces[Symbol.asyncIterator]();
     for (;;) {
       // A connection that breaks is an end too early.
-      const piece = await stream.next().catch(() => undefined);
+      const piece = await stream.next().catch((why: unknown) => ({ done: 'broken', why }) as const);
       if (this.#closed !== undefined) throw this.#closed;
-      if (piece === undefined || piece.done === true) return !of.isWhole;
+      if (piece.done === 'broken') return { isShort: true, why: piece.why };
+      if (piece.done === true) return { isShort: !of.isWhole, why: undefined };
       await of.feed(piece.value);
     }
   }

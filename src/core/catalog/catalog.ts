@@ -90,6 +90,7 @@ export class Catalog {
       return { station: found, created: false };
     }
     this.#checkDurability(config);
+    this.#checkDeadLetters(namespace, name, config);
     if (this.state.byId.size >= this.#context.limits.stationsMax)
       throw new WaysideError('LIMIT_EXCEEDED', `There are ${this.state.byId.size} stations, and no more are allowed.`);
     this.#makeStation(namespace, name, config);
@@ -129,11 +130,25 @@ export class Catalog {
     );
   }
 
+  /** The station that copies of dead letters go to is there, and another one. It may be removed later: then copies wait. */
+  #checkDeadLetters(namespace: string | number, name: string, { deadLetter }: StationConfig): void {
+    if (deadLetter.station === undefined) return;
+    const field = 'deadLetter.station';
+    if (deadLetter.station === name)
+      throw new WaysideError('INVALID_REQUEST', 'The copies of its dead letters cannot go to the station itself.', { field });
+    const id = typeof namespace === 'number' ? namespace : this.state.namespaces.get(namespace);
+    if (id !== undefined && this.state.stations.get(id)?.has(deadLetter.station)) return;
+    throw new WaysideError('STATION_NOT_FOUND', `There is no station ${deadLetter.station} for copies of dead letters. Make it first.`, {
+      field,
+    });
+  }
+
   /** @returns the command that tells the partitions; undefined when nothing changes */
   patchStation(station: Station, patch: StationInput, version: number | undefined): Command | undefined {
     this.#checkThere(station);
     checkVersion(version, station.version);
     const config = patchedStation(station.config, patch, this.#context.limits);
+    if (config.deadLetter.station !== station.config.deadLetter.station) this.#checkDeadLetters(station.namespace, station.name, config);
     if (same(config, station.config)) return undefined;
     return this.#command(draft(KIND.stationChanged, { station: station.id, config }));
   }

@@ -88,3 +88,15 @@ export type Redriven = Of<typeof redriven>;
 
 export const lettersRemoved = struct({ why: oneOf('removed', 'age', 'redriven'), letters: list(letter) });
 export type LettersRemoved = Of<typeof lettersRemoved>;
+
+/**
+ * A consumer has made something of messages: they are settled, and what was made is in the entry before. Spans are those that
+ * were asked for, so that a repeat is known.
+ */
+export const stepped = struct({
+  group: number,
+  ranges: list(range),
+  spans: list(struct({ from: number, to: number, epoch: number, index: number })),
+  produced: number,
+});
+export type Stepped = Of<typeof stepped>;

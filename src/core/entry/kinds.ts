@@ -65,6 +65,8 @@ export const KIND = {
   // 21 was laid out for another form of the next one, and never written.
   producerMoved: kind(22, 'producerMoved', producer.producerMoved),
   passed: kind(23, 'passed', group.passed),
+  outputs: kind(24, 'outputs', batch, true),
+  stepped: kind(25, 'stepped', group.stepped),
 
   founded: kind(64, 'founded', catalog.founded),
   namespaceMade: kind(65, 'namespaceMade', catalog.namespaceMade),

@@ -79,6 +79,18 @@ export function settle(log: ActorLog, state: PartitionState, group: Group, settl
   return { refused, rests };
 }
 
+/** What a step settles. @throws WaysideError a message of theirs does not count, or is settled already */
+export function countingRanges(log: ActorLog, state: PartitionState, group: Group, spans: readonly Span[]): Range[] {
+  const counting: Range[] = [];
+  for (const span of spans) {
+    for (const { from, end, verdict } of judge(state, group, span, 'ack', log.volume.epoch)) {
+      if (verdict !== 'counts') throw verdict === 'done' ? SETTLED : verdict;
+      counting.push({ from, count: end - from });
+    }
+  }
+  return united(counting);
+}
+
 /** What has come back is taken again only where it is the turn of its key. @returns how many were */
 function retake({ runs: { watcher } }: Group, all: Refused, places: number, counting: Range[], refused: Refused[]): number {
   const keys = watcher instanceof Keys && !watcher.isBroken ? watcher : undefined;

@@ -15,9 +15,13 @@ import { KIND } from '../entry/kinds.ts';
 import { producedBody } from '../entry/produce.ts';
 import type { Soon } from '../ports.ts';
 import { letterKey } from './machine.ts';
+import { OUTPUT_PLACE } from './outbox.ts';
 import type { Letter, PartitionState } from './state.ts';
 import type { Stored } from './stored.ts';
 import { soon } from './stored.ts';
+
+/** Headers are bounded: a copy has the beginning of the text. */
+const COPIED_ERROR_LENGTH = 512;
 
 export interface LetterName {
   readonly partition: number;
@@ -52,10 +56,11 @@ export function* lettersAfter(state: PartitionState, after: LetterName | undefin
 }
 
 export function describe(state: PartitionState, stored: Stored, letter: Letter): Soon<DeadLetter> {
-  const { sequence, reason, error, consumer, deliveries, deliveredAt, diedAt } = letter;
+  const { sequence, reason, error, consumer, deliveries, deliveredAt, diedAt, redrives, past } = letter;
   const group = state.groups.get(letter.group)?.name ?? '';
   const history = [
-    { at: deliveredAt, event: 'delivered', consumer, deliveries },
+    ...past,
+    ...(deliveries === 0 ? [] : [{ at: deliveredAt, event: 'delivered', consumer, deliveries }]),
     { at: diedAt, event: reason, consumer, deliveries },
   ];
   const id = formatLetter(state.partition, letter);
@@ -66,10 +71,11 @@ export function describe(state: PartitionState, stored: Stored, letter: Letter):
     group,
     consumer,
     deliveries,
-    redrives: 0,
+    redrives,
     diedAt,
     history,
-    message: block,
+    // An output that was refused is no message of the station.
+    message: sequence < OUTPUT_PLACE ? block : { ...block, first: 0 },
   }));
 }
 
@@ -82,6 +88,28 @@ export function removeLetters(log: ActorLog, letters: readonly Letter[], why: 'r
 export function redriveToGroup(log: ActorLog, letters: readonly Letter[]): number {
   if (letters.length === 0) return 0;
   return log.append([draft(KIND.redriven, { letters: letters.map(({ sequence, died }) => ({ sequence, died })) })], log.now);
+}
+
+/** Copies of them are on their way. @param partitions of the target, by place in `letters` */
+export function copyToStation(log: ActorLog, letters: readonly Letter[], station: number, partitions: readonly number[]): void {
+  const items = letters.map(({ sequence, died }, i) => ({ sequence, died, partition: partitions[i]! }));
+  if (items.length > 0) log.append([draft(KIND.intended, { why: 'copy', station, items } as const)], log.now);
+}
+
+/** The record of a copy: as it was, without its id (another copy of it would be taken for a repeat), and where it comes from. */
+export function copyRecord(builder: BatchBuilder, state: PartitionState, letter: Letter, { bytes, start, end }: Block): void {
+  const cursor = new RecordCursor(bytes, start, end);
+  cursor.next();
+  const { key, contentType, headers, payload } = cursor;
+  const { reason, error, sequence, diedAt } = letter;
+  const origin: [string, string][] = [
+    ['wayside-dead-reason', reason],
+    ['wayside-dead-group', state.groups.get(letter.group)?.name ?? ''],
+    ['wayside-dead-place', `${state.partition}.${sequence}`],
+    ['wayside-dead-at', String(diedAt)],
+    ['wayside-dead-error', error.slice(0, COPIED_ERROR_LENGTH)],
+  ];
+  builder.append({ key, contentType, headers: [...(headers ?? []), ...origin], payload });
 }
 
 /** On their way to another station. @param partitions of it, by place in `letters` */
@@ -120,7 +148,7 @@ export function agedLetters(state: PartitionState, now: number): Letter[] {
   const aged: Letter[] = [];
   for (const letter of state.letters.values()) {
     if (letter.diedAt + maxAgeMs > now) break;
-    if (!state.outbox.isLeaving(letterKey(letter.sequence, letter.died))) aged.push(letter);
+    if (!state.outbox.isNeeded(letterKey(letter.sequence, letter.died))) aged.push(letter);
   }
   return aged;
 }

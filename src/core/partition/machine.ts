@@ -20,20 +20,27 @@ import type {
   Redriven,
   Returned,
   Sought,
+  Stepped,
 } from '../entry/group.ts';
 import { KIND } from '../entry/kinds.ts';
-import type { Intended, IntentEnded } from '../entry/outbox.ts';
+import type { Intended, IntentEnded, OutputsMeta } from '../entry/outbox.ts';
+import { readOutputs } from '../entry/outbox.ts';
 import { readCarried, recordsEnd } from '../entry/produce.ts';
 import type { ProducerMoved } from '../entry/producer.ts';
 import type { ScheduledMeta, ScheduleEnded } from '../entry/schedule.ts';
 import { readScheduled } from '../entry/schedule.ts';
 import type { Configured, Trimmed } from '../entry/station.ts';
 import { isPlanted } from '../faults.ts';
+import type { Intent } from './outbox.ts';
+import { OUTPUT_PLACE } from './outbox.ts';
 import type { Run, Why } from './runs.ts';
-import { ACKED, blankRun, LEASED, RETURNED, Runs, settledRun } from './runs.ts';
+import { ACKED, blankRun, LEASED, RETURNED, Runs, settledRun, withPast } from './runs.ts';
 import { loadSection, sortLetters, takeSections } from './sections.ts';
 import type { Group, Letter, PartitionState } from './state.ts';
 import { newGroup } from './state.ts';
+
+/** Of a group, so many steps are remembered. */
+const STEPS_MAX = 1_000;
 
 type Apply = (state: PartitionState, entry: Applied) => void;
 
@@ -42,8 +49,10 @@ const APPLY = new Map<number, Apply>([
   [KIND.producerMoved.id, (state, entry) => applyProducerMoved(state, entry.value as ProducerMoved, entry)],
   [KIND.carried.id, applyCarried],
   [KIND.scheduled.id, applyScheduled],
-  [KIND.intended.id, (state, entry) => state.outbox.intend(entry.value as Intended)],
-  [KIND.intentEnded.id, (state, entry) => applyIntentEnded(state, entry.value as IntentEnded)],
+  [KIND.intended.id, (state, entry) => applyIntended(state, entry.value as Intended)],
+  [KIND.outputs.id, applyOutputs],
+  [KIND.stepped.id, (state, entry) => applyStepped(state, entry.value as Stepped, entry)],
+  [KIND.intentEnded.id, (state, entry) => applyIntentEnded(state, entry.value as IntentEnded, entry)],
   [KIND.scheduleEnded.id, (state, entry) => applyScheduleEnded(state, entry.value as ScheduleEnded)],
   [KIND.configured.id, (state, entry) => applyConfigured(state, entry.value as Configured)],
   [KIND.trimmed.id, (state, entry) => applyTrimmed(state, entry.value as Trimmed, entry)],
@@ -91,7 +100,7 @@ export class PartitionMachine implements Machine {
 
   due(): number {
     // What is on its way has to be seen to at once when the broker opens.
-    return this.state.outbox.count > 0 ? 0 : Math.min(this.timersDue(), this.ageDue());
+    return this.state.outbox.count + this.state.uncopied.size > 0 ? 0 : Math.min(this.timersDue(), this.ageDue());
   }
 
   /** When a lease runs out, a message may be delivered again, or a letter gets too old. */
@@ -232,8 +241,8 @@ function applyGroupRemoved(state: PartitionState, { command, group }: GroupRemov
   for (const run of found.runs.list) if (run.pinned) unpinRun(state, run);
   for (const [key, letter] of state.letters) {
     // What is on its way to another station gets there all the same.
-    if (letter.group !== group || state.outbox.isLeaving(key)) continue;
-    state.letters.delete(key);
+    if (letter.group !== group || state.outbox.isNeeded(key)) continue;
+    state.dropLetter(key);
     state.unpin(letter.sequence);
   }
   state.groups.delete(group);
@@ -331,7 +340,11 @@ function applyReturned(state: PartitionState, { group, why, due, ranges }: Retur
         state: RETURNED,
         at: due,
         rests: entry.index,
-        deliveries: why === 'uncounted' ? Math.max(0, part.deliveries - 1) : part.deliveries,
+        ...(why === 'uncounted'
+          ? { deliveries: Math.max(0, part.deliveries - 1) }
+          : {
+              past: withPast(part.past, { at: entry.time, event: why, consumer: part.consumer, deliveries: part.deliveries }),
+            }),
       }));
     }
   });
@@ -365,6 +378,9 @@ function applyDied(state: PartitionState, { group, reason, error, ranges }: Died
               deliveries: part.deliveries,
               deliveredAt: part.since,
               diedAt: entry.time,
+              redrives: part.redrives,
+              past: part.past,
+              isUncopied: state.config?.deadLetter.station !== undefined,
             },
             part.pinned,
           );
@@ -378,7 +394,7 @@ function applyDied(state: PartitionState, { group, reason, error, ranges }: Died
 
 /** A pin that the run held goes over to the letter. */
 function addLetter(state: PartitionState, group: Group, letter: Letter, pinned: boolean): void {
-  state.letters.set(letterKey(letter.sequence, letter.died), letter);
+  state.putLetter(letter);
   if (!pinned) state.pin(letter.sequence);
   group.dead++;
   state.touchLetters(letter.sequence);
@@ -392,7 +408,7 @@ function applyRedriven(state: PartitionState, { letters }: Redriven, entry: Appl
   for (const { sequence, died } of letters) {
     const letter = state.letters.get(letterKey(sequence, died));
     if (letter === undefined) continue;
-    state.letters.delete(letterKey(sequence, died));
+    state.dropLetter(letterKey(sequence, died));
     state.touchLetters(sequence);
     const group = state.groups.get(letter.group);
     if (group === undefined) continue;
@@ -403,8 +419,18 @@ function applyRedriven(state: PartitionState, { letters }: Redriven, entry: Appl
 
 /** The pin goes over from the letter to the run. Leases given out before it died count no more. */
 function reopen(state: PartitionState, group: Group, letter: Letter, entry: Applied): void {
-  const { sequence } = letter;
-  const run = { ...blankRun(sequence, sequence + 1), epoch: entry.epoch, index: entry.index, pinned: true, rests: entry.index };
+  const { sequence, reason, consumer, deliveries, diedAt } = letter;
+  const died = reason === 'rejected' || reason === 'max-deliveries' ? reason : 'expired';
+  const past = withPast(letter.past, { at: diedAt, event: died, consumer, deliveries });
+  const run = {
+    ...blankRun(sequence, sequence + 1),
+    epoch: entry.epoch,
+    index: entry.index,
+    pinned: true,
+    rests: entry.index,
+    redrives: letter.redrives + 1,
+    past: withPast(past, { at: entry.time, event: 'redriven', consumer: '', deliveries: 0 }),
+  };
   if (sequence >= group.runs.next) reach(group, sequence + 1, sequence);
   const found = group.runs.at(sequence);
   if (found === undefined || found.state === ACKED) recount(group, letter);
@@ -428,21 +454,82 @@ function recount({ runs: { tally, base }, fence }: Group, { sequence, died, reas
   else tally.again++;
 }
 
-function applyIntentEnded(state: PartitionState, { produced, refused }: IntentEnded): void {
+function applyIntended(state: PartitionState, intended: Intended): void {
+  state.outbox.intend(intended);
+  if (intended.why !== 'copy') return;
+  for (const { sequence, died } of intended.items) {
+    const letter = state.letters.get(letterKey(sequence, died));
+    if (letter !== undefined) state.putLetter({ ...letter, isUncopied: false });
+    state.touchLetters(sequence);
+  }
+}
+
+function applyOutputs(state: PartitionState, entry: Applied): void {
+  state.outbox.output(entry.live ? (entry.value as OutputsMeta) : readOutputs(entry.body!), entry.index);
+}
+
+function applyStepped(state: PartitionState, { group, ranges, spans, produced }: Stepped, entry: Applied): void {
+  change(state, group, entry, (found) => {
+    for (const { from, count } of ranges) settle(state, found, from, from + count, 'acknowledged');
+    found.settledIn = entry.index;
+    const acked = ranges.reduce((sum, { count }) => sum + count, 0);
+    found.steps = [...found.steps.slice(1 - STEPS_MAX), { spans, acked, produced }];
+  });
+}
+
+function applyIntentEnded(state: PartitionState, { produced, refused }: IntentEnded, entry: Applied): void {
   for (const number of produced) {
     const intent = state.outbox.end(number);
-    if (intent !== undefined) removeLetter(state, intent);
+    if (intent?.what === 'redrive' || (intent?.what === 'copy' && isOrphan(state, intent))) removeLetter(state, intent);
   }
   for (const { number, error } of refused) {
     const intent = state.outbox.end(number);
-    const key = intent && letterKey(intent.sequence, intent.died);
-    const letter = key === undefined ? undefined : state.letters.get(key);
-    if (intent === undefined || key === undefined || letter === undefined) continue;
-    state.touchLetters(letter.sequence);
-    // Its group may be gone, and nobody could see it any more.
-    if (state.groups.has(letter.group)) state.letters.set(key, { ...letter, error });
-    else removeLetter(state, intent);
+    if (intent === undefined) continue;
+    if (intent.what === 'output') addRefusedOutput(state, intent, error, entry);
+    else if (isOrphan(state, intent)) removeLetter(state, intent);
+    else if (intent.what === 'redrive') {
+      const letter = state.letters.get(letterKey(intent.sequence, intent.died));
+      state.touchLetters(intent.sequence);
+      if (letter !== undefined) state.putLetter({ ...letter, error });
+    }
   }
+}
+
+/** The group of the letter is gone: nobody could see it any more. */
+function isOrphan(state: PartitionState, { sequence, died }: { sequence: number; died: number }): boolean {
+  const letter = state.letters.get(letterKey(sequence, died));
+  return letter !== undefined && !state.groups.has(letter.group);
+}
+
+/** Its bytes are in the entry that follows. */
+export function addRefusedOutput(
+  state: PartitionState,
+  { number, group }: Intent,
+  error: string,
+  entry: Pick<Applied, 'index' | 'time'>,
+): void {
+  const found = state.groups.get(group);
+  if (found === undefined) return;
+  const times = { deliveredAt: entry.time, diedAt: entry.time };
+  addLetter(
+    state,
+    found,
+    {
+      sequence: OUTPUT_PLACE + number,
+      died: entry.index,
+      group,
+      reason: 'undeliverable',
+      error,
+      consumer: '',
+      deliveries: 0,
+      ...times,
+      redrives: 0,
+      past: [],
+      isUncopied: false,
+    },
+    false,
+  );
+  found.dirty = true;
 }
 
 function applyLettersRemoved(state: PartitionState, { letters }: LettersRemoved): void {
@@ -452,7 +539,7 @@ function applyLettersRemoved(state: PartitionState, { letters }: LettersRemoved)
 function removeLetter(state: PartitionState, { sequence, died }: { sequence: number; died: number }): void {
   const letter = state.letters.get(letterKey(sequence, died));
   if (letter === undefined) return;
-  state.letters.delete(letterKey(sequence, died));
+  state.dropLetter(letterKey(sequence, died));
   state.unpin(sequence);
   const group = state.groups.get(letter.group);
   if (group === undefined) return;

@@ -8,19 +8,21 @@
  */
 import type { Gate, Level } from '../actor/gate.ts';
 import { storageFailed } from '../actor/gate.ts';
+import type { Draft } from '../actor/log.ts';
 import { ActorLog, draft } from '../actor/log.ts';
 import type { Time } from '../actor/time.ts';
+import type { BatchBuilder } from '../batch/build.ts';
 import { RecordCursor } from '../batch/cursor.ts';
 import { HEADER_BYTES } from '../batch/layout.ts';
 import { skip } from '../batch/walk.ts';
-import type { Audit, Block, DeadLetter, GroupConfig, LeasedBlock, PartitionCounts, Place } from '../calls.ts';
+import type { Audit, Block, DeadLetter, GroupConfig, LeasedBlock, PartitionCounts, Place, StepResult } from '../calls.ts';
 import { KIND } from '../entry/kinds.ts';
 import type { IntentEnded } from '../entry/outbox.ts';
 import { WaysideError } from '../errors.ts';
 import { isPlanted } from '../faults.ts';
 import type { Limits } from '../limits.ts';
 import type { ActorKey, Journal, Soon, Timers, Volume } from '../ports.ts';
-import type { Settled, Settling } from './acknowledge.ts';
+import type { Settled, Settling, Span } from './acknowledge.ts';
 import { expireLeases, giveBack, settle } from './acknowledge.ts';
 import type { Given } from './configure.ts';
 import { changeGroup, configure, makeGroup, removeGroup, resolvePlace, seek } from './configure.ts';
@@ -29,6 +31,8 @@ import { audit, countGroup } from './counts.ts';
 import type { LetterName } from './dead.ts';
 import {
   agedLetters,
+  copyRecord,
+  copyToStation,
   describe,
   findLetter,
   lettersAfter,
@@ -44,11 +48,14 @@ import type { Committed } from './inbox.ts';
 import { Inbox } from './inbox.ts';
 import { letterKey, PartitionMachine } from './machine.ts';
 import type { Intent } from './outbox.ts';
+import { OUTPUT_PLACE } from './outbox.ts';
 import type { Part, PartResult } from './produce.ts';
 import { decideProduce } from './produce.ts';
-import { purgeGoal } from './retain.ts';
+import { carriedDraft, purgeGoal } from './retain.ts';
 import type { Group, Letter } from './state.ts';
 import { PartitionState } from './state.ts';
+import type { Output } from './step.ts';
+import { step } from './step.ts';
 import type { Found } from './stored.ts';
 import { isTrimmed, Stored, soon } from './stored.ts';
 import { Trimming } from './trimming.ts';
@@ -60,6 +67,8 @@ const DUE_AGAIN_MS = 5_000;
 /** A removed partition waits so long for what is on its way to others, and looks so often. */
 const DRAIN_MS = 5_000;
 const DRAIN_LOOK_MS = 20;
+/** Dead letters that are put on their way as copies in one commit. */
+const COPIED_AT_ONCE = 500;
 
 export interface PartitionPorts {
   readonly key: ActorKey;
@@ -107,7 +116,12 @@ export class Partition {
 
   /** It is open, and may be asked by others. */
   begin(): void {
-    if (this.state.outbox.count > 0) this.#ports.outbox(this);
+    this.#sendAll();
+  }
+
+  /** What is on its way is seen to. */
+  #sendAll(): void {
+    if (this.state.outbox.count + this.state.uncopied.size > 0) this.#ports.outbox(this);
   }
 
   /** Nothing is done here any more. */
@@ -218,6 +232,7 @@ export class Partition {
   lease(ask: Ask): Soon<Fetched> {
     return soon(fetch(this.log, this.#stored, this.state, ask, this.#ports.limits), (fetched) => {
       this.#changed();
+      if (this.state.uncopied.size > 0) this.#sendAll();
       // Much was passed by, and nothing found: others have their turn before the next look.
       return fetched.isCut && fetched.blocks.length === 0 ? this.#leaseLater(ask) : fetched;
     });
@@ -249,6 +264,7 @@ export class Partition {
   async settle(group: Group, settling: Settling): Promise<Settled> {
     const settled = settle(this.log, this.state, group, settling);
     this.#changed();
+    if (this.state.uncopied.size > 0) this.#sendAll();
     this.#wakeOne(group.id);
     await this.log.wait(settled.rests, this.#level);
     return settled;
@@ -377,7 +393,7 @@ export class Partition {
   async redriveToStation(letters: readonly Letter[], station: number, partitions: readonly number[]): Promise<void> {
     const index = redriveToStation(this.log, letters, station, partitions);
     this.#changed();
-    this.#ports.outbox(this);
+    this.#sendAll();
     await this.log.wait(index, this.#level);
   }
 
@@ -392,8 +408,74 @@ export class Partition {
     return this.state.producers.find(producer, this.log.now)?.next ?? 1;
   }
 
-  async letterBytes({ sequence }: Intent): Promise<Block> {
-    return (await this.#stored.take(sequence, 1, 1)).block;
+  /** Its record, as it is to be produced. */
+  async appendIntent(builder: BatchBuilder, intent: Intent): Promise<void> {
+    const block = await this.#intentBlock(intent);
+    const letter = intent.what === 'copy' ? this.state.letters.get(letterKey(intent.sequence, intent.died)) : undefined;
+    if (letter === undefined) builder.appendRecord(block.bytes, block.start, block.end);
+    else copyRecord(builder, this.state, letter, block);
+  }
+
+  async #intentBlock(intent: Intent): Promise<Block> {
+    if (intent.what !== 'output') return (await this.#stored.take(intent.sequence, 1, 1)).block;
+    for (;;) {
+      const { index, record } = intent;
+      try {
+        const { body } = await this.#stored.entry(index);
+        const start = skip(body, HEADER_BYTES, record);
+        const { partition } = this.state;
+        return { bytes: body, start, end: skip(body, start, 1), partition, first: 0, count: 1, producedAt: this.log.now };
+      } catch (error) {
+        // It was written again elsewhere while it was read.
+        if (intent.index === index) throw error;
+      }
+    }
+  }
+
+  /** A copy of the letter is on its way: its bytes are needed. */
+  isCopying({ sequence, died }: Letter): boolean {
+    return this.state.outbox.isNeeded(letterKey(sequence, died));
+  }
+
+  /** Puts copies on their way to a station. @param route the partition of a record. @returns how many */
+  async copyLetters(station: number, route: (cursor: RecordCursor) => number): Promise<number> {
+    const chosen: Letter[] = [];
+    const partitions: number[] = [];
+    for (const key of [...this.state.uncopied].slice(0, COPIED_AT_ONCE)) {
+      const letter = this.state.letters.get(key);
+      const block = letter && (await this.letterBlock(letter));
+      if (letter === undefined || block === undefined || this.state.letters.get(key) !== letter) continue;
+      const cursor = new RecordCursor(block.bytes, block.start, block.end);
+      cursor.next();
+      chosen.push(letter);
+      partitions.push(route(cursor));
+    }
+    if (this.isOver) return 0;
+    // Some may have gone while the bytes of others were read.
+    const there = chosen.map((letter) => findLetter(this.state, letter) === letter);
+    copyToStation(
+      this.log,
+      chosen.filter((_, i) => there[i]),
+      station,
+      partitions.filter((_, i) => there[i]),
+    );
+    this.#changed();
+    return there.filter(Boolean).length;
+  }
+
+  /** Acks, and what was made of it on its way, in one commit. */
+  async step(group: Group, spans: readonly Span[], outputs: readonly Output[]): Promise<StepResult> {
+    const bytes = outputs.reduce((sum, { start, end }) => sum + end - start, 0);
+    if (!this.log.volume.hasRoom(bytes)) {
+      await this.log.volume.makeRoom(bytes);
+      return this.step(this.group(group.id), spans, outputs);
+    }
+    const { result, rests } = step(this.log, this.state, group, spans, outputs, this.#ports.limits);
+    this.#changed();
+    this.#wakeOne(group.id);
+    this.#sendAll();
+    await this.log.wait(rests, this.#level);
+    return result;
   }
 
   /** What is on its way has time to get there, before all that is here goes. */
@@ -415,12 +497,23 @@ export class Partition {
     await this.#ended({ produced: intents.map(({ number }) => number), refused: [] });
   }
 
+  /** A refused output becomes a dead letter with bytes of its own; a letter stays one. */
   async refused(intents: readonly Intent[], error: string): Promise<void> {
-    await this.#ended({ produced: [], refused: intents.map(({ number }) => ({ number, error })) });
+    const outputs = new Map<number, Found>();
+    for (const intent of intents) {
+      if (intent.what !== 'output' || !this.state.groups.has(intent.group)) continue;
+      outputs.set(OUTPUT_PLACE + intent.number, { block: await this.#intentBlock(intent), index: 0 });
+    }
+    const lost = intents.filter(({ what, number }) => what === 'output' && !outputs.has(OUTPUT_PLACE + number)).length;
+    if (lost > 0) this.#ports.journal.error(`Partition ${this.log.key}: ${lost} outputs of a group that was removed are refused: ${error}`);
+    for (const intent of intents)
+      if (intent.what === 'copy') this.#ports.journal.warn(`Partition ${this.log.key}: a dead letter is not copied: ${error}`);
+    const more = outputs.size === 0 ? [] : [carriedDraft(outputs)];
+    await this.#ended({ produced: [], refused: intents.map(({ number }) => ({ number, error })) }, more);
   }
 
-  async #ended(ended: IntentEnded): Promise<void> {
-    this.log.append([draft(KIND.intentEnded, ended)], this.log.now);
+  async #ended(ended: IntentEnded, more: readonly Draft[] = []): Promise<void> {
+    this.log.append([draft(KIND.intentEnded, ended), ...more], this.log.now);
     this.#changed();
     await this.synced();
   }
@@ -497,6 +590,7 @@ export class Partition {
     removeLetters(log, agedLetters(state, now), 'age');
     if (state.schedule.earliest <= now) this.#produceDue();
     if (this.#trimming.isDue(this.#machine.ageDue())) this.#trimming.retain();
+    if (state.uncopied.size > 0) this.#sendAll();
     this.#stored.forget();
     this.#alarm = Infinity;
     this.#changed();

@@ -3,11 +3,12 @@
  *
  * Holds: what a user sees stays: sequences, times, who has settled what, what is out (until its lease ends, although its
  * receipt counts no more), dead letters by the same ids, who produced what. What was on its way to other stations and had not
- * arrived is a dead letter, as before it was sent.
+ * arrived is a dead letter, as before it was sent; what a step has made goes on.
  * Elsewhere: reading the stream (transfer/import.ts).
  */
 import type { StationRecord } from '../entry/catalog.ts';
 import { letterKey } from './machine.ts';
+import type { Intent } from './outbox.ts';
 import type { PartitionState } from './state.ts';
 
 export interface Rebase {
@@ -18,6 +19,8 @@ export interface Rebase {
   readonly groups: ReadonlyMap<number, number>;
   /** Where a data entry lies now, by where it lay. @throws it is not there */
   indexOf(index: number): number;
+  /** Where a station is now that something was on its way to; undefined where there is none. */
+  stationOf(id: number): number | undefined;
   /** What was on its way to others, and has arrived. */
   readonly arrived: readonly number[];
 }
@@ -29,7 +32,7 @@ export function rebase(state: PartitionState, to: Rebase): void {
   state.secret = station.secret;
   state.command = 0;
   state.eras.splice(0, Infinity, ...(state.next > state.first ? [{ epoch, first: state.first }] : []));
-  endIntents(state, to.arrived);
+  endIntents(state, to);
   moveLetters(state, to);
   moveGroups(state, to);
   state.schedule.move(to.indexOf);
@@ -37,18 +40,32 @@ export function rebase(state: PartitionState, to: Rebase): void {
   state.dedup.touchAll();
 }
 
-function endIntents(state: PartitionState, arrived: readonly number[]): void {
+function endIntents(state: PartitionState, to: Rebase): void {
+  const { arrived } = to;
   for (const number of arrived) {
     const intent = state.outbox.end(number);
-    const key = intent && letterKey(intent.sequence, intent.died);
+    const key = intent?.what === 'redrive' ? letterKey(intent.sequence, intent.died) : undefined;
     const letter = key === undefined ? undefined : state.letters.get(key);
     if (key === undefined || letter === undefined) continue;
-    state.letters.delete(key);
+    state.dropLetter(key);
     state.unpin(letter.sequence);
     const group = state.groups.get(letter.group);
     if (group !== undefined) group.dead--;
   }
-  state.outbox.clear();
+  reroute(state, state.outbox.clear(), to);
+}
+
+/** What steps have made goes on to where its station is now. A copy of a letter that had not arrived is made again. */
+function reroute(state: PartitionState, open: readonly Intent[], { groups, indexOf, stationOf }: Rebase): void {
+  for (const intent of open) {
+    const { what, sequence, died, index } = intent;
+    const letter = state.letters.get(letterKey(sequence, died));
+    if (what === 'copy' && letter !== undefined) state.putLetter({ ...letter, isUncopied: true });
+    if (what !== 'output') continue;
+    // That of a station that was not imported with this one is refused when it is sent, and kept as a dead letter.
+    const station = stationOf(intent.station) ?? 0;
+    state.outbox.add({ ...intent, station, group: groups.get(intent.group) ?? 0, index: indexOf(index) });
+  }
 }
 
 function moveLetters(state: PartitionState, { groups, indexOf }: Rebase): void {
@@ -56,11 +73,11 @@ function moveLetters(state: PartitionState, { groups, indexOf }: Rebase): void {
     const group = groups.get(letter.group);
     state.touchLetters(letter.sequence);
     if (group !== undefined) {
-      state.letters.set(key, { ...letter, group });
+      state.putLetter({ ...letter, group });
       continue;
     }
     // Its group was removed, and it was kept only until it had left.
-    state.letters.delete(key);
+    state.dropLetter(key);
     state.unpin(letter.sequence);
   }
   for (const [sequence, pin] of state.pins) {

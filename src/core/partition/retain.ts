@@ -18,9 +18,11 @@ import { isPlanted } from '../faults.ts';
 import type { Limits } from '../limits.ts';
 import type { EntryHead, StoredEntry } from '../ports.ts';
 import { ScheduledWriter } from './delay.ts';
+import type { Intent } from './outbox.ts';
 import { ACKED } from './runs.ts';
 import type { Delayed } from './schedule.ts';
 import type { Group, PartitionState } from './state.ts';
+import { OutputWriter } from './step.ts';
 import type { Found, Stored } from './stored.ts';
 import { isTrimmed } from './stored.ts';
 
@@ -87,9 +89,10 @@ export async function trimSlice(
     const floor = isWorthCarrying(log, state, cut, wanted) ? wanted : log.dataFloor;
     const missing = toCarry(log, state, cut.first, floor).filter((sequence) => !carried.has(sequence));
     const waiting = waitingBelow(log, state, floor);
-    const unread = waiting.filter(({ index }) => !entries.has(index));
+    const outputs = outputsBelow(log, state, floor);
+    const unread = [...waiting, ...outputs].filter(({ index }) => !entries.has(index));
     if (missing.length + unread.length === 0) {
-      const drafts = carryWaiting(waiting, entries, limits);
+      const drafts = [...carryWaiting(waiting, entries, limits), ...carryOutputs(outputs, entries, limits)];
       return { index: appendTrim(log, state, goal, cut, carried, floor, drafts), more: cut.more };
     }
     for (const { index } of unread) {
@@ -97,8 +100,9 @@ export async function trimSlice(
       try {
         entries.set(index, await stored.entry(index));
       } catch (error) {
-        // What it held was due meanwhile, or was cancelled, and its entry was let go.
-        if (waitingBelow(log, state, floor).some((each) => each.index === index)) throw error;
+        // What it held was due meanwhile, cancelled, or has arrived, and its entry was let go.
+        const needed = [...waitingBelow(log, state, floor), ...outputsBelow(log, state, floor)];
+        if (needed.some((each) => each.index === index)) throw error;
       }
     }
     for (const sequence of missing) {
@@ -136,7 +140,8 @@ function appendTrim(
 /** Copying forward is put off until it frees twice what it costs, so that a few letters are not written again at each trim. */
 function isWorthCarrying(log: ActorLog, state: PartitionState, cut: Cut, floor: number): boolean {
   const messages = toCarry(log, state, cut.first, floor).length;
-  const waiting = waitingBelow(log, state, floor).reduce((sum, { bytes }) => sum + bytes, 0);
+  // An output is on its way for a moment only, as a rule: it is not worth measuring.
+  const waiting = waitingBelow(log, state, floor).reduce((sum, { bytes }) => sum + bytes, 0) + 256 * outputsBelow(log, state, floor).length;
   if (messages + waiting === 0) return true;
   const mean = cut.bytesGone / Math.max(1, cut.first - state.first) || 256;
   return state.trimmedBytes + cut.bytesGone > 2 * (messages * mean + waiting);
@@ -219,6 +224,21 @@ function waitingBelow(log: ActorLog, { schedule }: PartitionState, floor: number
   return [...schedule.all()].filter(({ index }) => index < floor);
 }
 
+/** What steps have made and is still on its way, and whose bytes lie where the log lets go. */
+function outputsBelow(log: ActorLog, { outbox }: PartitionState, floor: number): Intent[] {
+  return floor <= log.dataFloor || outbox.count === 0 || isPlanted('trim-an-output') ? [] : outbox.outputsBelow(floor);
+}
+
+function carryOutputs(outputs: readonly Intent[], entries: ReadonlyMap<number, StoredEntry>, limits: Limits): Draft[] {
+  const writer = new OutputWriter(limits);
+  for (const { number, station, partition, group, index, record } of outputs) {
+    const { body } = entries.get(index)!;
+    const start = skip(body, HEADER_BYTES, record);
+    writer.add(body, start, skip(body, start, 1), { number, station, partition, group });
+  }
+  return writer.finish();
+}
+
 function carryWaiting(waiting: readonly Delayed[], entries: ReadonlyMap<number, StoredEntry>, limits: Limits): Draft[] {
   const writer = new ScheduledWriter(limits);
   for (const { number, due, accepted, index, place } of waiting) {
@@ -229,7 +249,7 @@ function carryWaiting(waiting: readonly Delayed[], entries: ReadonlyMap<number, 
   return writer.finish();
 }
 
-function carriedDraft(carried: ReadonlyMap<number, Found>): Draft {
+export function carriedDraft(carried: ReadonlyMap<number, Found>): Draft {
   const builder = new BatchBuilder();
   for (const { block } of carried.values()) builder.appendRecord(block.bytes, block.start, block.end);
   const batch = builder.finish();

@@ -24,6 +24,18 @@ export interface Tally extends Record<Why, number> {
   again: number;
 }
 
+/** A delivery of a message that came to nothing, or a redrive. */
+export interface Past {
+  readonly at: number;
+  readonly event: 'nacked' | 'expired' | 'redriven' | 'rejected' | 'max-deliveries';
+  readonly consumer: string;
+  readonly deliveries: number;
+}
+
+/** Of the past of a message, so much is kept. */
+const PAST_MAX = 8;
+const NO_PAST: readonly Past[] = [];
+
 /** Told of what happens to messages that are open: given out, or to be given out again. */
 export interface Watcher {
   /** `from … end − 1` were given out for the first time, or passed by. */
@@ -55,6 +67,9 @@ export interface Run {
   readonly pinned: boolean;
   /** Index of the entry that a delivery of it rests on. */
   readonly rests: number;
+  /** How often it was redriven to the group, and what came of its last deliveries. */
+  readonly redrives: number;
+  readonly past: readonly Past[];
   /** Acked: why, as it is settled; it is counted then, and not kept. */
   readonly why: Why;
 }
@@ -68,8 +83,14 @@ const BLANK = {
   consumer: '',
   pinned: false,
   rests: 0,
+  redrives: 0,
+  past: NO_PAST,
   why: 'acknowledged',
 } as const;
+
+export function withPast(past: readonly Past[], next: Past): readonly Past[] {
+  return [...past.slice(1 - PAST_MAX), next];
+}
 
 export function settledRun(from: number, end: number, why: Why): Run {
   return { ...BLANK, from, end, state: ACKED, why };
@@ -238,6 +259,17 @@ function alike(a: Run, b: Run): boolean {
     a.deliveries === b.deliveries &&
     a.at === b.at &&
     a.consumer === b.consumer &&
-    a.pinned === b.pinned
+    a.pinned === b.pinned &&
+    a.redrives === b.redrives &&
+    samePast(a.past, b.past)
   );
+}
+
+function samePast(a: readonly Past[], b: readonly Past[]): boolean {
+  if (a === b) return true;
+  if (a.length !== b.length) return false;
+  return a.every(({ at, event, consumer, deliveries }, i) => {
+    const other = b[i]!;
+    return at === other.at && event === other.event && consumer === other.consumer && deliveries === other.deliveries;
+  });
 }

@@ -25,6 +25,15 @@ const coreLayout = struct({
   eras: list(struct({ epoch: number, first: number })),
 });
 
+const pastLayout = list(
+  struct({
+    at: number,
+    event: oneOf('nacked', 'expired', 'redriven', 'rejected', 'max-deliveries'),
+    consumer: text,
+    deliveries: number,
+  }),
+);
+
 const runLayout = struct({
   from: number,
   count: number,
@@ -37,6 +46,8 @@ const runLayout = struct({
   consumer: text,
   pinned: flag,
   rests: number,
+  redrives: number,
+  past: pastLayout,
 });
 
 const groupLayout = struct({
@@ -59,6 +70,7 @@ const groupLayout = struct({
   fenceIndex: number,
   touched: number,
   dead: number,
+  steps: list(struct({ spans: list(struct({ from: number, to: number, epoch: number, index: number })), acked: number, produced: number })),
   runs: list(runLayout),
 });
 
@@ -69,19 +81,22 @@ const lettersLayout = struct({
       sequence: number,
       died: number,
       group: number,
-      reason: oneOf('rejected', 'max-deliveries', 'expired'),
+      reason: oneOf('rejected', 'max-deliveries', 'expired', 'undeliverable'),
       error: text,
       consumer: text,
       deliveries: number,
       deliveredAt: number,
       diedAt: number,
+      redrives: number,
+      past: pastLayout,
+      isUncopied: flag,
     }),
   ),
   pins: list(struct({ sequence: number, holders: number, carried: number })),
 });
 
 /** Version of all three layouts; another one refuses to open. */
-const LAYOUT = 2;
+const LAYOUT = 3;
 const STATES = ['acked', 'leased', 'returned'] as const;
 
 export function* takeSections(state: PartitionState): Iterable<readonly [string, Uint8Array | null]> {
@@ -113,6 +128,7 @@ export function encodeGroup(group: Group): Uint8Array {
     fenceIndex: group.fence.index,
     touched: group.touched,
     dead: group.dead,
+    steps: group.steps,
     runs,
   });
 }
@@ -156,6 +172,7 @@ function loadGroup(state: PartitionState, body: Uint8Array): void {
   group.fence = { epoch: saved.fenceEpoch, index: saved.fenceIndex };
   group.touched = saved.touched;
   group.dead = saved.dead;
+  group.steps = saved.steps;
   group.dirty = false;
   state.groups.set(group.id, group);
 }
@@ -169,6 +186,6 @@ export function sortLetters(state: PartitionState): void {
 
 function loadLetters(state: PartitionState, body: Uint8Array): void {
   const saved = decodeLayout(lettersLayout, body, LAYOUT);
-  for (const letter of saved.letters) state.letters.set(`${letter.sequence}.${letter.died}`, letter);
+  for (const letter of saved.letters) state.putLetter(letter);
   for (const { sequence, holders, carried } of saved.pins) state.pins.set(sequence, { holders, carried });
 }

@@ -10,6 +10,7 @@ import { Dedup } from './dedup.ts';
 import { Outbox } from './outbox.ts';
 import type { ProducerLimits } from './producers.ts';
 import { Producers } from './producers.ts';
+import type { Past } from './runs.ts';
 import { Runs } from './runs.ts';
 import { Schedule } from './schedule.ts';
 
@@ -25,6 +26,8 @@ export interface Group {
   /** Index of the last entry that settled anything: what goes out in order of keys rests on it. Not kept: all is durable then. */
   settledIn: number;
   dead: number;
+  /** The last ones, oldest first. */
+  steps: readonly Step[];
   dirty: boolean;
 }
 
@@ -39,6 +42,25 @@ export interface Letter {
   readonly deliveries: number;
   readonly deliveredAt: number;
   readonly diedAt: number;
+  readonly redrives: number;
+  readonly past: readonly Past[];
+  /** Its copy for the station that the configuration names is not on its way yet. */
+  readonly isUncopied: boolean;
+}
+
+/** Messages `from … to` of a lease. */
+export interface StepSpan {
+  readonly from: number;
+  readonly to: number;
+  readonly epoch: number;
+  readonly index: number;
+}
+
+/** A step that was made: whoever asks for it again is told so. */
+export interface Step {
+  readonly spans: readonly StepSpan[];
+  readonly acked: number;
+  readonly produced: number;
 }
 
 /** Keeps a message's bytes although the station may trim it. */
@@ -79,6 +101,8 @@ export class PartitionState {
   /** By sequence, then the index of the entry in which it died: `${sequence}.${died}`. */
   readonly letters = new Map<string, Letter>();
   readonly pins = new Map<number, Pin>();
+  /** Keys of letters whose copies are not on their way yet. */
+  readonly uncopied = new Set<string>();
   /** Parts of the letters and pins, by sequence (sections.ts), that have changed since they were written. */
   readonly dirtyLetters = new Set<number>();
   readonly dedup: Dedup;
@@ -105,6 +129,18 @@ export class PartitionState {
   lostFrom(epoch: number): number {
     for (const era of this.eras) if (era.epoch > epoch) return era.first;
     return Infinity;
+  }
+
+  putLetter(letter: Letter): void {
+    const key = `${letter.sequence}.${letter.died}`;
+    this.letters.set(key, letter);
+    if (letter.isUncopied) this.uncopied.add(key);
+    else this.uncopied.delete(key);
+  }
+
+  dropLetter(key: string): void {
+    this.letters.delete(key);
+    this.uncopied.delete(key);
   }
 
   touchLetters(sequence: number): void {
@@ -134,7 +170,18 @@ export function lettersPart(sequence: number): number {
 
 /** @param base where it began, where that is not the same */
 export function newGroup(id: number, name: string, config: GroupConfig, at: number, base = at): Group {
-  return { id, name, config, runs: new Runs(at, base), fence: { epoch: 0, index: 0 }, touched: 0, settledIn: 0, dead: 0, dirty: true };
+  return {
+    id,
+    name,
+    config,
+    runs: new Runs(at, base),
+    fence: { epoch: 0, index: 0 },
+    touched: 0,
+    settledIn: 0,
+    dead: 0,
+    steps: [],
+    dirty: true,
+  };
 }
 
 /** What a group has still to get: never delivered, or to be delivered again. */

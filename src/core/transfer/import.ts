@@ -75,6 +75,8 @@ export class Import {
   readonly #name: string | undefined;
   readonly #reader = new FrameReader();
   readonly #stations: Arriving[] = [];
+  /** New id of a station by its old one. */
+  readonly #ids = new Map<number, number>();
   #expected: FrameOf<'begin'> | undefined;
   #sections = 0;
   #entries = 0;
@@ -142,6 +144,7 @@ export class Import {
       );
     const { namespace, id } = this.#catalog.beginImport(this.#namespace, name, found.groups.length);
     const groups = found.groups.map((group, i) => ({ ...group, id: id + 1 + i }));
+    this.#ids.set(found.id, id);
     const record = { ...found, id, namespace, name, config, secret: this.#context.random.u32(), groups };
     this.#stations.push({
       record,
@@ -244,7 +247,8 @@ export class Import {
       const machine = new PartitionMachine(state);
       machine.loaded();
       if (state.groups.size !== groups.size) throw damaged('a group is missing');
-      rebase(state, { station: record, epoch: storage.volume.epoch, groups, indexOf, arrived });
+      const stationOf = (id: number) => this.#ids.get(id);
+      rebase(state, { station: record, epoch: storage.volume.epoch, groups, indexOf, stationOf, arrived });
     });
     const machine = new PartitionMachine(state);
     const writes: Write[] = incoming.places.size === 0 ? [beginning(incoming)] : [];

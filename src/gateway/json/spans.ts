@@ -40,6 +40,13 @@ export function readJsonMessages(list: Uint8Array, visit: (message: GivenMessage
   reader.finish();
 }
 
+/** Calls `each` with the bytes of every item of a list, which are JSON. @throws INVALID_REQUEST */
+export function readJsonList(list: Uint8Array, name: string, each: (item: Uint8Array) => void): void {
+  const reader = new Reader(list);
+  reader.list(name, () => each(reader.span('the item')));
+  reader.finish();
+}
+
 /**
  * Calls `field` with each name of an object and the bytes of its value, which are JSON.
  *

@@ -97,9 +97,6 @@ function parse(bytes: Uint8Array): unknown {
   return JSON.parse(UTF8.decode(bytes));
 }
 
-/** The fields that the contract names, and that a later version will take. */
-const LATER = ['filter', 'backoff'];
-
 /** @throws INVALID_REQUEST names the field */
 export function validated<T>(schema: z.ZodType<T>, value: unknown): T {
   const result = schema.safeParse(value);
@@ -109,8 +106,7 @@ export function validated<T>(schema: z.ZodType<T>, value: unknown): T {
   if (issue?.code === 'unrecognized_keys') {
     const unknown = (issue.keys[0] ?? '').slice(0, 64);
     const field = [...path, unknown].join('.');
-    const what = LATER.includes(unknown) ? 'is not available in this version' : 'is unknown here';
-    throw new WaysideError('INVALID_REQUEST', `The field "${field}" ${what}.`, { field });
+    throw new WaysideError('INVALID_REQUEST', `The field "${field}" is unknown here.`, { field });
   }
   const field = path.join('.').slice(0, 128);
   const what = issue?.message.replace(/^Invalid input: /, '') ?? 'not valid';
