@@ -26,6 +26,12 @@ const ENTRIES: readonly Entry[] = [
     about: 'The SDK: in browsers, Node, Deno, Bun and Workers.',
   },
   {
+    name: 'wayside/steps',
+    source: 'src/client/steps.ts',
+    page: 'docs/reference/steps.md',
+    about: 'Exactly-once steps, for whoever needs them: beside the SDK, so that others need not load them.',
+  },
+  {
     name: 'wayside/testing',
     source: 'src/adapters/memory/testing.ts',
     page: 'docs/reference/testing.md',
