@@ -32,10 +32,16 @@ export const command = defineCommand({
         async () => {
           const query =
             id === undefined ? (station === undefined ? '' : `?station=${encodeURIComponent(station)}`) : `?id=${id}&offset=${bytes}`;
-          const response = await asked(request, `/export${query}`);
+          const response = await asked(request, `/export${query}`).catch(async (error: unknown) => {
+            // The broker was started anew, say, or has read on too far: then from the beginning.
+            if (id === undefined || write === undefined) throw error;
+            await write.handle.truncate(0);
+            [id, bytes] = [undefined, 0];
+            throw new TypeError('it cannot be gone on with', { cause: error });
+          });
           id = response.headers.get('export-id') ?? undefined;
           for await (const piece of response.body ?? []) {
-            if (write) await write.handle.write(piece);
+            if (write) await write.handle.write(piece, 0, piece.length, bytes);
             else {
               out.write(piece);
               await out.flush();

@@ -18,6 +18,8 @@ import { receipts } from './receipts.ts';
 import { records } from './records.ts';
 import { retention } from './retention.ts';
 import { stations } from './stations.ts';
+import { steps } from './steps.ts';
+import { transfer } from './transfer.ts';
 
 export const TOPICS: Readonly<Record<string, readonly Check[]>> = {
   health,
@@ -30,6 +32,8 @@ export const TOPICS: Readonly<Record<string, readonly Check[]>> = {
   receipts,
   delivery,
   'dead letters': deadLetters,
+  steps,
+  'export and import': transfer,
   deduplication: dedup,
   retention,
   'frames-json': framesJson,

@@ -54,6 +54,7 @@ export class Transfers {
     const underway = id === undefined ? await this.#begin(namespace, station) : this.#exports.get(id);
     if (underway === undefined || underway.namespace !== namespace)
       throw new WaysideError('NOT_FOUND', 'There is no such export (any more): ask for a new one.');
+    underway.of.check(offset);
     return { id: underway.of.id, bytes: this.#bytes(underway, offset) };
   }
 

@@ -69,15 +69,22 @@ export class Export {
     this.#parts = [{ what: 'head' }, ...each('sections'), { what: 'sections-done' }, ...each('entries'), { what: 'end' }];
   }
 
-  /**
-   * Bytes from `offset` on.
-   *
-   * @throws UNAVAILABLE it has gone on, and what came so early is not kept · CORRUPTION · what a partition was closed with
-   */
-  async *bytes(offset: number): AsyncGenerator<Uint8Array> {
+  /** @throws UNAVAILABLE it has gone on, and what comes at `offset` is not kept · what a partition was closed with */
+  check(offset: number): void {
+    this.#check();
+    if (this.#markBefore(offset) === START) this.#checkSections();
+  }
+
+  /** The last one at or before `offset`. */
+  #markBefore(offset: number): Mark {
     let mark = START;
     for (const each of this.#marks) if (each.offset <= offset) mark = each;
-    if (mark.part === 0 && offset > 0) this.#checkSections();
+    return mark;
+  }
+
+  /** Bytes from `offset` on. @throws as `check` · CORRUPTION · INVALID_REQUEST it ends before that */
+  async *bytes(offset: number): AsyncGenerator<Uint8Array> {
+    const mark = this.#markBefore(offset);
     const writer = new Writer(mark);
     let left = offset - mark.offset;
     for (let part = mark.part; part < this.#parts.length; part++) {
