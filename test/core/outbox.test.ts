@@ -247,20 +247,36 @@ describe('copies in another station', () => {
     }
   });
 
-  test('as long as there is no such station they wait; a letter that is gone by then is not copied', async () => {
-    const bench = await withLetters([]);
-    const { broker } = bench;
-    expect(await codeOf(broker.patchStation(NS, 's', { deadLetter: { station: 's' } }))).toBe('INVALID_REQUEST');
-    expect(await codeOf(broker.patchStation(NS, 's', { deadLetter: { station: 'nowhere' } }))).toBe('STATION_NOT_FOUND');
-    await broker.patchStation(NS, 's', copied);
-    await broker.removeStation(NS, 't');
+  const whileThereIsNone = async () => {
+    const bench = await withLetters([], { on: 'disk' });
+    await bench.broker.patchStation(NS, 's', copied);
+    await bench.broker.removeStation(NS, 't');
     await letters(bench, ['a', 'b']);
     await bench.pass(1_000);
     const [first] = await left(bench);
-    await broker.removeDeadLetter(NS, 's', first!.id);
-    await broker.putStation(NS, 't', {});
+    await bench.broker.removeDeadLetter(NS, 's', first!.id);
+    await bench.broker.close();
+    await bench.open();
+    await bench.broker.putStation(NS, 't', {});
     await bench.pass(20_000);
     expect(await there(bench, 't')).toEqual(['b']);
+  };
+
+  test('as long as there is no such station they wait, over restarts; a letter that is gone by then is not copied', whileThereIsNone);
+
+  test('planted, that is noticed', async () => {
+    planted.add('copies-forgotten');
+    try {
+      await expect(whileThereIsNone()).rejects.toThrow();
+    } finally {
+      planted.delete('copies-forgotten');
+    }
+  });
+
+  test('to the station itself, or to none', async () => {
+    const { broker } = await withLetters([]);
+    expect(await codeOf(broker.patchStation(NS, 's', { deadLetter: { station: 's' } }))).toBe('INVALID_REQUEST');
+    expect(await codeOf(broker.patchStation(NS, 's', { deadLetter: { station: 'nowhere' } }))).toBe('STATION_NOT_FOUND');
   });
 });
 

@@ -8,6 +8,7 @@
  *   producers that count: each message once, in order, nothing of an epoch that is over (workloads/counting.ts, checkers/producers.ts);
  * - I6, I7, I15: leases, deliveries, acknowledgements, dead letters (checkers/leases.ts, groups.ts, letters.ts);
  * - I10: a flipped bit is reported or does no harm; I13, I14: the power goes as an answer is heard, and what it said stands;
+ * - what crosses partitions (steps, redrives, copies, exports): each comes to one end (workloads/stepping.ts);
  * - I9: every call is answered within bounded time, every group drains once the faults are over;
  * - I16: at rest the disk is within its bound; and the state of each actor is the same live and by replay (checkers/state.ts).
  *
@@ -47,6 +48,7 @@ import type { Outcome, Stage } from './workloads/clients.ts';
 import { Clients, Consumer, NAMESPACE } from './workloads/clients.ts';
 import type { CountedName } from './workloads/counting.ts';
 import { countedNames, countingProducers } from './workloads/counting.ts';
+import { Stepping } from './workloads/stepping.ts';
 import type { Chance, Process } from './world.ts';
 import { World } from './world.ts';
 
@@ -133,6 +135,7 @@ class Campaign implements Stage {
   readonly #chance: Chance;
   readonly #profile: Profile;
   readonly #counted: readonly CountedName[];
+  readonly #stepping: Stepping | undefined;
   #disk = new Disk();
   #lives = 0;
   #life: Life | undefined;
@@ -157,6 +160,7 @@ class Campaign implements Stage {
           ),
       ),
     );
+    this.#stepping = profile.stepping && new Stepping(profile.stepping);
     this.#counted = countedNames(this.#chance.fork('counted'), profile.counting, this.told.slots);
   }
 
@@ -295,6 +299,7 @@ class Campaign implements Stage {
       for (let i = 0; i < consumers; i++) loops.push(clients(`consumer ${i}`).consume(`c${i}`, calls));
       for (let i = 0; i < readers; i++) loops.push(clients(`reader ${i}`).readOn(calls));
       loops.push(clients('administrator').administer(calls));
+      if (this.#stepping) loops.push(this.#stepping.run(this, this.#world.chance.fork(`stepping in life ${this.#lives}`), calls));
       for (const loop of loops)
         loop.catch((error: unknown) => {
           this.#problem ??= error;
@@ -658,6 +663,7 @@ class Campaign implements Stage {
     if (!(await this.#during(life, this.#audit(true)))) throw new Violation('I9: not everything can be read after all faults are over');
     const unanswered = countingProducers(this, this.#world.chance.fork('counting at rest'), this.#profile.counting, this.#counted);
     await this.#during(life, Promise.all(unanswered.map((each) => each.finish())));
+    if (this.#stepping) await this.#during(life, this.#stepping.finish(this));
     await this.#during(life, this.#atRest());
     const image = copyOf(this.#disk);
     await this.#end(life, 'close');

@@ -165,9 +165,9 @@ export class Life {
     this.refusing ??= refusal;
     storage.gate.failed();
     this.parts.waiting.close(refusal);
-    this.parts.transfers.close(refusal);
     this.parts.partitions.discard(storage.volume);
     this.parts.partitions.close(refusal);
+    this.parts.transfers.close(refusal);
     this.parts.catalog.log.close(refusal);
     // A storage that fails while it is opened again is tried again by whoever is at it.
     if (this.#closing !== undefined || this.#reopening) return;

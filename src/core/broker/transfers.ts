@@ -92,6 +92,10 @@ export class Transfers {
         this.#endLater(underway);
         yield chunk;
       }
+    } catch (error) {
+      // It cannot be gone on with.
+      this.#endExport(underway, asWaysideError(error));
+      throw error;
     } finally {
       // The last bytes may be on their way to nobody: they can be asked for again.
       this.#endLater(underway);

@@ -103,6 +103,7 @@ export function copyRecord(builder: BatchBuilder, state: PartitionState, letter:
   const { key, contentType, headers, payload } = cursor;
   const { reason, error, sequence, diedAt } = letter;
   const origin: [string, string][] = [
+    ['wayside-dead-letter', formatLetter(state.partition, letter)],
     ['wayside-dead-reason', reason],
     ['wayside-dead-group', state.groups.get(letter.group)?.name ?? ''],
     ['wayside-dead-place', `${state.partition}.${sequence}`],

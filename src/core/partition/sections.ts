@@ -6,6 +6,7 @@
 import { decodeLayout, encode, flag, list, number, oneOf, optional, struct, text } from '../entry/codec.ts';
 import { groupConfig } from '../entry/group.ts';
 import { stationConfig } from '../entry/station.ts';
+import { isPlanted } from '../faults.ts';
 import type { Run } from './runs.ts';
 import type { Group, Letter, PartitionState } from './state.ts';
 import { lettersPart, newGroup } from './state.ts';
@@ -186,6 +187,6 @@ export function sortLetters(state: PartitionState): void {
 
 function loadLetters(state: PartitionState, body: Uint8Array): void {
   const saved = decodeLayout(lettersLayout, body, LAYOUT);
-  for (const letter of saved.letters) state.putLetter(letter);
+  for (const letter of saved.letters) state.putLetter(isPlanted('copies-forgotten') ? { ...letter, isUncopied: false } : letter);
   for (const { sequence, holders, carried } of saved.pins) state.pins.set(sequence, { holders, carried });
 }

@@ -17,6 +17,8 @@ import type { FaultOdds } from '../faults/files.ts';
 import { NO_FAULTS } from '../faults/files.ts';
 import type { Chance } from '../world.ts';
 import type { Counting } from './counting.ts';
+import type { SteppingHabits } from './stepping.ts';
+import { drawStepping } from './stepping.ts';
 
 /** How a life ends: `at a call`: of the disk; `at an answer`: as a client hears it. */
 export type End = 'cut' | 'kill' | 'close' | 'cut at a call' | 'kill at a call' | 'cut at an answer' | 'kill at an answer';
@@ -72,6 +74,7 @@ export interface Profile {
   readonly stations: readonly { readonly config: StationInput; readonly groups: number }[];
   readonly habits: Habits;
   readonly counting: Counting;
+  readonly stepping: SteppingHabits | undefined;
   readonly producers: number;
   readonly consumers: number;
   readonly readers: number;
@@ -117,6 +120,7 @@ export function drawProfile(chance: Chance): Profile {
     stations,
     habits: drawHabits(chance),
     counting,
+    stepping: drawStepping(chance.fork('stepping')),
     producers: chance.pick([1, 2, 3]),
     consumers: chance.pick([1, 2, 4]),
     readers: chance.pick([0, 1]),
