@@ -123,6 +123,9 @@ function letterJson({ message, ...letter }: DeadLetter<unknown>): string {
   return `${JSON.stringify(letter).slice(0, -1)},"message":${messageJson(message)}}`;
 }
 
+/** A call with a rate answers after half a minute at the latest. */
+const PACED_CALL_MS = 60_000;
+
 const redrive = defineCommand({
   name: 'redrive',
   summary: 'Send dead letters again.',
@@ -136,6 +139,8 @@ const redrive = defineCommand({
       help: 'The group that failed, all groups (as a new message), or another station.',
       default: 'group',
     },
+    rate: { type: 'count', min: 1, max: 1_000_000, help: 'At most so many a second.', without: 'as fast as it goes' },
+    maxRedrives: { type: 'count', min: 1, help: 'Those that were sent to their group so often stay.', without: 'no bound' },
   },
   examples: [
     { line: 'wayside dead-letters redrive orders --all', says: 'All, to the groups that gave them up.' },
@@ -150,9 +155,28 @@ const redrive = defineCommand({
     if (station === undefined && to !== 'group' && to !== 'groups')
       throw new Usage(`--to is ${JSON.stringify(to)}; it takes group, groups, or station:NAME.`);
     const target = station === undefined ? (to as 'group' | 'groups') : { station };
-    const { redriven } = await lettersOf(connect, name).redrive(options.all ? { all: true } : ids.length > 0 ? { ids } : { match }, target);
-    if (out.json) out.value({ redriven });
-    else out.line(`Sent ${counted(redriven, 'message')} again.`);
+    const which = options.all ? ({ all: true } as const) : ids.length > 0 ? { ids } : { match };
+    const bounds = {
+      ...(options.rate !== undefined && { ratePerSecond: options.rate }),
+      ...(options.maxRedrives !== undefined && { maxRedrives: options.maxRedrives }),
+    };
+    const letters = connect({ timeoutMs: PACED_CALL_MS }).station(name).deadLetters;
+    const done = { redriven: 0, kept: 0 };
+    const progress = out.progress(() => `${counted(done.redriven, 'message')} sent again`);
+    try {
+      for (let left = 1; left > 0; ) {
+        const part = await letters.redrive({ ...which, ...bounds }, target);
+        done.redriven += part.redriven;
+        done.kept = part.kept;
+        // What is just being copied, or waits for its turn, goes next time.
+        left = part.redriven > 0 ? part.left : 0;
+      }
+    } finally {
+      progress.stop();
+    }
+    if (out.json) return out.value(done);
+    out.line(`Sent ${counted(done.redriven, 'message')} again.`);
+    if (done.kept > 0) out.note(`${counted(done.kept, 'message')} stayed: sent again often enough, or made by a step (--to station:NAME).`);
   },
 });
 

@@ -24,6 +24,13 @@ const SETTINGS = {
   },
   dedupWindow: { type: 'duration', none: true, help: 'How long ids are remembered.', without: '2m' },
   maxMessage: { type: 'size', none: true, min: 1, help: 'Payload bytes of one message at most.', without: '1MiB' },
+  deadLetterStation: {
+    type: 'text',
+    value: 'STATION|none',
+    help: 'Dead letters are copied there.',
+    without: 'they are not copied',
+    complete: 'station',
+  },
   deadLetterMaxAge: { type: 'duration', none: true, min: 1, help: 'Dead letters older than this go.', without: 'they stay' },
 } as const satisfies Options;
 
@@ -81,7 +88,7 @@ const update = defineCommand({
 });
 
 function inputFrom(options: Partial<Values<typeof SETTINGS>>): StationInput {
-  const { maxAge, maxMessages, maxBytes, untilAcked, discard, dedupWindow, maxMessage, deadLetterMaxAge } = options;
+  const { maxAge, maxMessages, maxBytes, untilAcked, discard, dedupWindow, maxMessage, deadLetterMaxAge, deadLetterStation } = options;
   const retention = {
     ...(maxAge !== undefined && { maxAgeMs: maxAge }),
     ...(maxMessages !== undefined && { maxMessages }),
@@ -89,11 +96,15 @@ function inputFrom(options: Partial<Values<typeof SETTINGS>>): StationInput {
     ...(untilAcked !== undefined && { untilAcked: untilAcked === 'yes' }),
     ...(discard !== undefined && { discard }),
   };
+  const deadLetter = {
+    ...(deadLetterMaxAge !== undefined && { maxAgeMs: deadLetterMaxAge }),
+    ...(deadLetterStation !== undefined && { station: deadLetterStation === 'none' ? null : deadLetterStation }),
+  };
   return {
     ...(Object.keys(retention).length > 0 && { retention }),
     ...(dedupWindow !== undefined && { dedupWindowMs: dedupWindow }),
     ...(maxMessage !== undefined && { maxMessageBytes: maxMessage }),
-    ...(deadLetterMaxAge !== undefined && { deadLetter: { maxAgeMs: deadLetterMaxAge } }),
+    ...(Object.keys(deadLetter).length > 0 && { deadLetter }),
   };
 }
 
@@ -179,6 +190,11 @@ const info = defineCommand({
   },
 });
 
+function deadLettersOf({ deadLetter: { maxAgeMs, station } }: StationInfo): string {
+  const kept = maxAgeMs === undefined ? 'kept' : `kept ${typedDuration(maxAgeMs)}`;
+  return station === undefined ? kept : `${kept}, copied to ${station}`;
+}
+
 function showStation(station: StationInfo, out: Output): void {
   if (out.json) {
     out.value(station);
@@ -192,7 +208,9 @@ function showStation(station: StationInfo, out: Output): void {
     ['keeps', retentionOf(station)],
     ['ids remembered', station.dedupWindowMs === 0 ? 'not at all' : typedDuration(station.dedupWindowMs)],
     ['message at most', typedSize(station.maxMessageBytes)],
-    ['dead letters', station.deadLetter.maxAgeMs === undefined ? 'kept' : `kept ${typedDuration(station.deadLetter.maxAgeMs)}`],
+    ['dead letters', deadLettersOf(station)],
+    ...(station.scheduled > 0 ? [['delayed', shownNumber(station.scheduled)] as const] : []),
+    ...(station.outbox > 0 ? [['on its way', shownNumber(station.outbox)] as const] : []),
     ['made', `${shownTime(station.createdAt)} (${shownAgo(station.createdAt, now)})`],
     ['version', String(station.version)],
   ]);

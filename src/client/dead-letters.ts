@@ -51,8 +51,17 @@ export interface DeadLetterFilter {
   readonly until?: number | undefined;
 }
 
+/** How fast dead letters are sent again, and how often. */
+export interface RedriveBounds {
+  /** At most so many a second, 1 to 1_000_000. The call answers after 30 s at the latest; what is `left` is for another one. */
+  readonly ratePerSecond?: number | undefined;
+  /** Those that were sent to their group so often already stay: `kept` counts them. */
+  readonly maxRedrives?: number | undefined;
+}
+
 /** Which dead letters are sent again. */
-export type DeadLetterChoice = { readonly ids: readonly string[] } | { readonly all: true } | { readonly match: DeadLetterFilter };
+export type DeadLetterChoice = RedriveBounds &
+  ({ readonly ids: readonly string[] } | { readonly all: true } | { readonly match: DeadLetterFilter });
 
 /** Where a dead letter goes: to the group that failed, to all groups as a new message, or to another station. */
 export type RedriveTarget = 'group' | 'groups' | { readonly station: string };

@@ -32,7 +32,7 @@ export type { Consumer, HandleOptions } from './consume/handle.ts';
 export type { ConsumeOptions } from './consume/intake.ts';
 export type { Message, StoredMessage } from './consume/message.ts';
 export type { Messages } from './consume/messages.ts';
-export type { DeadLetter, DeadLetterChoice, DeadLetterFilter, DeadLetters, RedriveTarget } from './dead-letters.ts';
+export type { DeadLetter, DeadLetterChoice, DeadLetterFilter, DeadLetters, RedriveBounds, RedriveTarget } from './dead-letters.ts';
 export type { ErrorDetail, Outcome } from './errors.ts';
 export { WaysideError } from './errors.ts';
 export type { Link, LinkEnd } from './frames/link.ts';

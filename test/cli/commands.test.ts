@@ -353,7 +353,11 @@ test('dead letters: listed, shown, sent again, removed', async () => {
 
   expect(await cli(['dead-letters', 'redrive', name])).toMatchObject({ code: 2 });
   expect(await cli(['dead-letters', 'redrive', name, '--all', '--to', 'elsewhere'])).toMatchObject({ code: 2 });
-  expect((await done(['dead-letters', 'redrive', name, first ?? ''])).out).toBe('Sent 1 message again.\n');
+  expect((await done(['dead-letters', 'redrive', name, first ?? '', '--rate', '100', '--max-redrives', '3'])).out).toBe(
+    'Sent 1 message again.\n',
+  );
+  await done(['station', 'create', `${name}-dead`]);
+  expect((await done(['station', 'update', name, '--dead-letter-station', `${name}-dead`])).out).toContain(`copied to ${name}-dead`);
   expect((await done(['consume', name, '--group', 'g', '--json'])).json).toMatchObject([{ sequence: 1, payload: { total: 1 } }]);
   expect((await done(['dead-letters', 'remove', name, second ?? '', '--yes', '--json'])).json).toEqual([{ removed: 1 }]);
   expect((await done(['dead-letters', 'list', name])).errors).toBe('There are no dead letters.\n');
