@@ -43,6 +43,8 @@ export const DEFAULT_LIMITS = {
   outputsMax: 100,
   dedupWindowMsDefault: 120_000,
   dedupWindowMsMax: 7 * 24 * 60 * 60 * 1000,
+  /** Ids that are written, and read again, together. */
+  idSliceMax: 4_096,
   /** How long a partition knows a producer that sends nothing new, and how many it knows. */
   producerMs: 24 * 60 * 60 * 1000,
   producersMax: 10_000,

@@ -44,6 +44,7 @@ export const PLANTED: readonly (readonly [name: string, campaign: Campaign])[] =
   ['sequence-off-by-one', 'broker'],
   ['forget-an-id', 'broker'],
   ['ids-not-replayed', 'broker'],
+  ['closed-ids-not-asked', 'broker'],
   ['trim-before-sections', 'broker'],
   ['trim-a-pinned-message', 'broker'],
   ['group-section-forgotten', 'broker'],

@@ -93,8 +93,9 @@ export class Transfers {
         yield chunk;
       }
     } catch (error) {
-      // It cannot be gone on with.
-      this.#endExport(underway, asWaysideError(error));
+      const failure = asWaysideError(error);
+      // It cannot be gone on with, unless it was asked for what it does not have.
+      if (failure.code !== 'INVALID_REQUEST') this.#endExport(underway, failure);
       throw error;
     } finally {
       // The last bytes may be on their way to nobody: they can be asked for again.

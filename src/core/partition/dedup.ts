@@ -1,161 +1,171 @@
 /**
  * The ids that were produced within the deduplication window, each with the sequence it got.
  *
- * Holds: an id is found if and only if it was added within the window (`time > now − window`); a hit is confirmed against
- * the id's bytes, so the hash only says where to look. Ids live in slices of an eighth of the window, which are dropped
- * whole; a slice is only added to while it is the newest, and its section is written once it is not. Trimming messages
- * does not touch ids.
+ * Holds: an id is found if and only if it was added within the window (`time > now − window`): a hit is confirmed against the
+ * id's bytes, so hashes only say where to look. Ids live in slices, which are dropped whole; the newest ones are in memory, and
+ * one whose section is written is closed: of it only fingerprints stay (id-table.ts), and its section is read when one fits.
+ * Trimming messages does not touch ids.
+ * Elsewhere: the bytes (id-slice.ts), reading sections before a step is decided (partition.ts).
  */
-import { bytes, decode, encode, list, number, struct } from '../entry/codec.ts';
+import { isPlanted } from '../faults.ts';
 import { xxh32 } from '../xxh32.ts';
+import { IdSection, OpenSlice } from './id-slice.ts';
+import { IdTable } from './id-table.ts';
 
 const SLICES_PER_WINDOW = 8;
-/** Bounds what writing the newest slice's section costs. */
-const SLICE_COUNT_MAX = 65_536;
+/** Sections that stay in memory after a step has needed them: whoever repeats itself does so more than once. */
+const KEPT_SECTIONS = 4;
+/** Slices in memory above which sections should be written, so that they can be closed. */
+const OPEN_MAX = 3;
+/** Makes the second hash of an id another function than the first. */
+const OTHER_SEED = 0x5bd1e995;
 
-const sliceLayout = struct({ name: number, since: number, items: list(struct({ id: bytes, sequence: number, age: number })) });
-
-class Slice {
+/** One whose ids are in its section alone. */
+interface ClosedSlice {
   readonly name: number;
-  /** Time of the first id; each id's time is kept as its distance from it. */
-  readonly since: number;
-  until: number;
-  count = 0;
-  dirty = true;
-  /** There is a section of it. */
-  saved = false;
-  #ids = new Uint8Array(256);
-  #idEnds = new Uint32Array(16);
-  #sequences = new Float64Array(16);
-  #ages = new Float64Array(16);
-  #hashes = new Uint32Array(16);
-  /** Open addressing: place in the arrays + 1, or 0. */
-  #slots = new Uint32Array(32);
-
-  constructor(name: number, since: number) {
-    this.name = name;
-    this.since = since;
-    this.until = since;
-  }
-
-  /** @returns the place of the id's latest entry, or −1 */
-  find(source: Uint8Array, start: number, end: number, hash: number): number {
-    const mask = this.#slots.length - 1;
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const place = this.#slots[slot]! - 1;
-      if (place < 0) return -1;
-      if (this.#hashes[place] === hash && this.#same(place, source, start, end)) return place;
-    }
-  }
-
-  sequence(place: number): number {
-    return this.#sequences[place]!;
-  }
-
-  time(place: number): number {
-    return this.since + this.#ages[place]!;
-  }
-
-  add(source: Uint8Array, start: number, end: number, hash: number, sequence: number, time: number): void {
-    const length = end - start;
-    const begin = this.count === 0 ? 0 : this.#idEnds[this.count - 1]!;
-    if (begin + length > this.#ids.length) this.#ids = grown(this.#ids, Math.max(this.#ids.length * 2, begin + length));
-    if (this.count === this.#ages.length) this.#growPlaces();
-    for (let i = 0; i < length; i++) this.#ids[begin + i] = source[start + i]!;
-    this.#idEnds[this.count] = begin + length;
-    this.#sequences[this.count] = sequence;
-    this.#ages[this.count] = time - this.since;
-    this.#hashes[this.count] = hash;
-    this.#put(hash, this.count);
-    this.count++;
-    this.until = time;
-    this.dirty = true;
-  }
-
-  encode(): Uint8Array {
-    const items = Array.from({ length: this.count }, (_, place) => ({
-      id: this.#id(place),
-      sequence: this.#sequences[place]!,
-      age: this.#ages[place]!,
-    }));
-    return encode(sliceLayout, { name: this.name, since: this.since, items });
-  }
-
-  #id(place: number): Uint8Array {
-    return this.#ids.subarray(place === 0 ? 0 : this.#idEnds[place - 1]!, this.#idEnds[place]!);
-  }
-
-  #same(place: number, source: Uint8Array, start: number, end: number): boolean {
-    const begin = place === 0 ? 0 : this.#idEnds[place - 1]!;
-    if (this.#idEnds[place]! - begin !== end - start) return false;
-    for (let i = start, at = begin; i < end; i++, at++) if (source[i] !== this.#ids[at]) return false;
-    return true;
-  }
-
-  /** An id that is in the slice already (its window had ended) is replaced: the newer one is met first. */
-  #put(hash: number, place: number): void {
-    const mask = this.#slots.length - 1;
-    let slot = hash & mask;
-    for (; this.#slots[slot] !== 0; slot = (slot + 1) & mask) {
-      const other = this.#slots[slot]! - 1;
-      const id = this.#id(place);
-      if (this.#hashes[other] === hash && this.#same(other, id, 0, id.length)) break;
-    }
-    this.#slots[slot] = place + 1;
-  }
-
-  #growPlaces(): void {
-    const size = this.#ages.length * 2;
-    this.#idEnds = grown(this.#idEnds, size);
-    this.#sequences = grown(this.#sequences, size);
-    this.#ages = grown(this.#ages, size);
-    this.#hashes = grown(this.#hashes, size);
-    this.#slots = new Uint32Array(size * 2);
-    for (let place = 0; place < this.count; place++) this.#put(this.#hashes[place]!, place);
-  }
+  readonly count: number;
+  readonly until: number;
+  /** Of its first id in the table. */
+  readonly ordinal: number;
+  section: IdSection | undefined;
 }
 
-function grown<A extends Uint8Array | Uint32Array | Float64Array>(array: A, size: number): A {
-  const larger = new (array.constructor as new (size: number) => A)(size);
-  larger.set(array as never);
-  return larger;
+/** Sections that a step needs, and which is read. */
+export interface MissingIds {
+  readonly name: string;
+  take(bytes: Uint8Array): void;
 }
 
 export class Dedup {
-  /** Oldest first. */
-  #slices: Slice[] = [];
+  /** Oldest first, and older than the open ones. */
+  readonly #closed: ClosedSlice[] = [];
+  readonly #open: OpenSlice[] = [];
+  readonly #table = new IdTable();
+  /** Closed ones that have their section in memory, the longest unused first. */
+  #kept: ClosedSlice[] = [];
+  #nextOrdinal = 0;
+  #nextName = 1;
+  /** Read from sections, and not closed yet. */
+  readonly #loaded = new Map<number, IdSection>();
+  /** They are to be written, all of them. */
+  #isMoved = false;
+  /** An id of the step that is decided may be in a closed slice. */
+  #hasCandidates = false;
+  /** Sections of slices that are gone. */
   #dropped: string[] = [];
-  /** Not part of the state: it keeps a sender from choosing ids that collide. */
+  /** Not a part of the state: it keeps a sender from choosing ids that collide. */
   readonly #seed: number;
 
-  constructor(seed: number) {
+  readonly #most: number;
+
+  /** @param most ids of a slice: it bounds what writing or indexing one takes (about a millisecond for the limit's default) */
+  constructor(seed: number, most: number) {
     this.#seed = seed;
+    this.#most = most;
   }
 
   get count(): number {
-    return this.#slices.reduce((sum, slice) => sum + slice.count, 0);
+    let count = 0;
+    for (const slices of [this.#closed, this.#open, this.#loaded.values()]) for (const slice of slices) count += slice.count;
+    return count;
+  }
+
+  /** Sections should be written soon. */
+  get isCrowded(): boolean {
+    return this.#open.length > OPEN_MAX;
+  }
+
+  // ── Looking up ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /**
+   * Before a step is decided: which sections have to be there for that.
+   *
+   * @param each calls with the place of each id that the step may ask for
+   */
+  missing(each: (visit: (source: Uint8Array, start: number, end: number) => void) => void): MissingIds[] {
+    this.#hasCandidates = false;
+    if (this.#table.isEmpty || isPlanted('closed-ids-not-asked')) return [];
+    const needed = new Set<ClosedSlice>();
+    each((source, start, end) => {
+      for (const ordinal of this.#candidates(source, start, end, xxh32(source, this.#seed, start, end))) {
+        this.#hasCandidates = true;
+        const slice = this.#sliceOf(ordinal);
+        if (slice.section === undefined) needed.add(slice);
+      }
+    });
+    return [...needed].map((slice) => ({
+      name: sectionName(slice.name),
+      take: (bytes) => {
+        slice.section = new IdSection(bytes);
+        this.#kept.push(slice);
+      },
+    }));
+  }
+
+  /** Is the section with that name one of ours still? */
+  needs(name: string): boolean {
+    return this.#closed.some((slice) => sectionName(slice.name) === name);
   }
 
   /** @returns the sequence that the id got within the window, or 0 */
   find(source: Uint8Array, start: number, end: number, now: number, windowMs: number): number {
-    if (this.#slices.length === 0) return 0;
+    if (this.#open.length === 0 && !this.#hasCandidates) return 0;
     const hash = xxh32(source, this.#seed, start, end);
-    for (let i = this.#slices.length - 1; i >= 0; i--) {
-      const slice = this.#slices[i]!;
-      if (slice.until <= now - windowMs) return 0;
-      const place = slice.find(source, start, end, hash);
-      if (place >= 0) return slice.time(place) > now - windowMs ? slice.sequence(place) : 0;
+    const since = now - windowMs;
+    for (let i = this.#open.length - 1; i >= 0; i--) {
+      const slice = this.#open[i]!;
+      if (slice.until <= since) return 0;
+      const noted = slice.find(source, start, end, hash);
+      if (noted !== undefined) return noted.time > since ? noted.sequence : 0;
+    }
+    return this.#hasCandidates ? this.#findClosed(source, start, end, hash, since) : 0;
+  }
+
+  #findClosed(source: Uint8Array, start: number, end: number, hash: number, since: number): number {
+    for (const ordinal of this.#candidates(source, start, end, hash)) {
+      const slice = this.#sliceOf(ordinal);
+      const place = ordinal - slice.ordinal;
+      if (slice.section === undefined) throw new TypeError(`The ids of slice ${slice.name} are asked for before they are read.`);
+      if (!isPlanted('fingerprint-is-enough') && !slice.section.isId(place, source, start, end)) continue;
+      const { sequence, time } = slice.section.noted(place);
+      return time > since ? sequence : 0;
     }
     return 0;
   }
 
+  #candidates(source: Uint8Array, start: number, end: number, hash: number): readonly number[] {
+    return this.#table.candidates(hash, this.#extra(source, start, end), this.#floor);
+  }
+
+  #extra(source: Uint8Array, start: number, end: number): number {
+    return isPlanted('fingerprint-is-enough') ? 0 : xxh32(source, this.#seed ^ OTHER_SEED, start, end) >>> 24;
+  }
+
+  /** Ids below are of slices that are gone. */
+  get #floor(): number {
+    return this.#closed[0]?.ordinal ?? this.#nextOrdinal;
+  }
+
+  #sliceOf(ordinal: number): ClosedSlice {
+    let low = 0;
+    let high = this.#closed.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.#closed[middle]!.ordinal <= ordinal) low = middle;
+      else high = middle - 1;
+    }
+    return this.#closed[low]!;
+  }
+
+  // ── Adding, dropping ───────────────────────────────────────────────────────────────────────────────────────────
+
   add(source: Uint8Array, start: number, end: number, sequence: number, time: number, windowMs: number): void {
     // Without a window nothing is found again.
     if (windowMs === 0) return;
-    let newest = this.#slices[this.#slices.length - 1];
-    if (newest === undefined || time >= newest.since + windowMs / SLICES_PER_WINDOW || newest.count >= SLICE_COUNT_MAX) {
-      newest = new Slice((newest?.name ?? 0) + 1, time);
-      this.#slices.push(newest);
+    let newest = this.#open[this.#open.length - 1];
+    if (newest === undefined || !newest.takes(sequence, time, windowMs / SLICES_PER_WINDOW, this.#most)) {
+      newest = new OpenSlice(this.#nextName++, time, sequence);
+      this.#open.push(newest);
       this.drop(time, windowMs);
     }
     newest.add(source, start, end, xxh32(source, this.#seed, start, end), sequence, time);
@@ -163,49 +173,117 @@ export class Dedup {
 
   /** Forgets slices whose ids are all out of the window. */
   drop(now: number, windowMs: number): void {
-    let gone = 0;
-    while (gone < this.#slices.length - 1 && this.#slices[gone]!.until <= now - windowMs) gone++;
-    for (const slice of this.#slices.splice(0, gone)) if (slice.saved) this.#dropped.push(sectionName(slice.name));
+    const isGone = ({ until }: { readonly until: number }) => until <= now - windowMs;
+    while (this.#closed[0] !== undefined && isGone(this.#closed[0])) this.#dropped.push(sectionName(this.#closed.shift()!.name));
+    if (this.#closed.length > 0) return;
+    this.#table.clear();
+    this.#kept = [];
+    while (this.#open.length > 1 && isGone(this.#open[0]!)) {
+      const { name, saved } = this.#open.shift()!;
+      if (saved) this.#dropped.push(sectionName(name));
+    }
   }
 
-  /** What changed since the last call: sections to write, and (null) to remove. */
+  /** The step is decided: sections that were read for it may go. */
+  decided(): void {
+    this.#hasCandidates = false;
+    while (this.#kept.length > KEPT_SECTIONS) this.#kept.shift()!.section = undefined;
+  }
+
+  // ── Sections ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** What changed since the last call: sections to write, and (null) to remove. What is written and no longer added to is closed. */
   takeSections(): [string, Uint8Array | null][] {
     const changed: [string, Uint8Array | null][] = this.#dropped.map((name) => [name, null]);
     this.#dropped = [];
-    for (const slice of this.#slices) {
+    if (this.#isMoved) for (const [name, { bytes }] of this.#loaded) changed.push([sectionName(name), bytes]);
+    this.#isMoved = false;
+    for (const slice of this.#open) {
       if (!slice.dirty) continue;
       changed.push([sectionName(slice.name), slice.encode()]);
       slice.dirty = false;
       slice.saved = true;
     }
+    while (this.#open.length > 1) this.#close(this.#open.shift()!);
     return changed;
   }
 
-  /** All is written again. */
+  #close(slice: OpenSlice): void {
+    const { name, count, until } = slice;
+    const ordinal = this.#nextOrdinal;
+    this.#closed.push({ name, count, until, ordinal, section: undefined });
+    for (let place = 0; place < count; place++) this.#index(slice.id(place), slice.hash(place));
+  }
+
+  #index(id: Uint8Array, hash: number): void {
+    this.#table.add(hash, this.#extra(id, 0, id.length), this.#nextOrdinal++, this.#floor);
+  }
+
+  /** All is written again, elsewhere. */
   touchAll(): void {
-    for (const slice of this.#slices) slice.dirty = true;
+    this.#isMoved = true;
+    for (const slice of this.#open) slice.dirty = true;
   }
 
   /** Sections come in any order. */
-  load(section: Uint8Array): void {
-    const { name, since, items } = decode(sliceLayout, section);
-    const slice = new Slice(name, since);
-    for (const { id, sequence, age } of items) slice.add(id, 0, id.length, xxh32(id, this.#seed), sequence, since + age);
-    slice.dirty = false;
-    slice.saved = true;
-    this.#slices.push(slice);
-    this.#slices.sort((a, b) => a.name - b.name);
+  load(name: string, bytes: Uint8Array): void {
+    const number = Number(name.slice(PREFIX.length));
+    this.#nextName = Math.max(this.#nextName, number + 1);
+    this.#loaded.set(number, new IdSection(bytes));
   }
 
-  /** Every id in the window, for comparing two states. */
+  /** All sections are loaded: the newest goes on where it can, the others are closed by `index`. */
+  loaded(): void {
+    const newest = Math.max(...this.#loaded.keys());
+    const section = this.#loaded.get(newest);
+    if (section === undefined || section.count >= this.#most / 2) return;
+    this.#loaded.delete(newest);
+    const slice = new OpenSlice(newest, section.since, section.first);
+    for (let place = 0; place < section.count; place++) {
+      const id = section.id(place);
+      const { sequence, time } = section.noted(place);
+      slice.add(id, 0, id.length, xxh32(id, this.#seed), sequence, time);
+    }
+    slice.dirty = false;
+    slice.saved = true;
+    // What was replayed before it was known that there is this one cannot be: entries come after sections.
+    this.#open.unshift(slice);
+  }
+
+  /** Closes one slice that was loaded, so that its ids can be looked up. @returns whether there are more */
+  index(): boolean {
+    const name = Math.min(...this.#loaded.keys());
+    const section = this.#loaded.get(name);
+    if (section === undefined) return false;
+    this.#loaded.delete(name);
+    const { count, until } = section;
+    this.#closed.push({ name, count, until, ordinal: this.#nextOrdinal, section: undefined });
+    for (let place = 0; place < count; place++) {
+      const id = section.id(place);
+      this.#index(id, xxh32(id, this.#seed));
+    }
+    return this.#loaded.size > 0;
+  }
+
+  /** Bytes of the table of what is closed, for measuring. */
+  get tableBytes(): number {
+    return this.#table.bytes;
+  }
+
+  /** Every id in the window that is not closed, for comparing two states that were only loaded. */
   *ids(now: number, windowMs: number): Iterable<{ id: Uint8Array; sequence: number; time: number }> {
-    for (const slice of this.#slices) {
-      const { since, items } = decode(sliceLayout, slice.encode());
-      for (const { id, sequence, age } of items) if (since + age > now - windowMs) yield { id, sequence, time: since + age };
+    const sections = [...this.#loaded.values(), ...this.#open.map((slice) => new IdSection(slice.encode()))];
+    for (const section of sections) {
+      for (let place = 0; place < section.count; place++) {
+        const { sequence, time } = section.noted(place);
+        if (time > now - windowMs) yield { id: section.id(place), sequence, time };
+      }
     }
   }
 }
 
+const PREFIX = 'ids:';
+
 function sectionName(slice: number): string {
-  return `ids:${slice}`;
+  return `${PREFIX}${slice}`;
 }

@@ -24,14 +24,24 @@ interface Sent {
 export class Inbox {
   readonly #volume: Volume;
   readonly #timers: Timers;
+  readonly #prepare: (parts: readonly Part[]) => Promise<void> | undefined;
   readonly #commit: (parts: readonly Part[]) => Committed;
   #sent: Sent[] = [];
   #flushAsked = false;
 
-  /** @param commit stores the parts in one step; what it throws refuses all of them */
-  constructor(volume: Volume, timers: Timers, commit: (parts: readonly Part[]) => Committed) {
+  /**
+   * @param prepare reads what deciding the parts needs; undefined when all is there
+   * @param commit stores the parts in one step; what it throws refuses all of them
+   */
+  constructor(
+    volume: Volume,
+    timers: Timers,
+    prepare: (parts: readonly Part[]) => Promise<void> | undefined,
+    commit: (parts: readonly Part[]) => Committed,
+  ) {
     this.#volume = volume;
     this.#timers = timers;
+    this.#prepare = prepare;
     this.#commit = commit;
   }
 
@@ -52,12 +62,14 @@ export class Inbox {
 
   #flush(): void {
     const bytes = this.#sent.reduce((sum, { part }) => sum + part.view.recordsEnd, 0);
-    if (this.#volume.hasRoom(bytes)) {
+    const parts = this.#sent.map(({ part }) => part);
+    const waits = this.#volume.hasRoom(bytes) ? this.#prepare(parts) : this.#volume.makeRoom(bytes);
+    if (waits === undefined) {
       this.#flushNow();
       return;
     }
     // Later parts queue behind, so that the order holds; there may be more of them by then than there is room for.
-    this.#volume.makeRoom(bytes).then(
+    waits.then(
       () => this.#flush(),
       (error: unknown) => this.refuse(error),
     );

@@ -96,6 +96,7 @@ export class PartitionMachine implements Machine {
 
   loaded(): void {
     sortLetters(this.state);
+    this.state.dedup.loaded();
   }
 
   due(): number {

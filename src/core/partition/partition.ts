@@ -41,6 +41,7 @@ import {
   redriveToStation,
   removeLetters,
 } from './dead.ts';
+import type { MissingIds } from './dedup.ts';
 import { produceDue } from './due.ts';
 import type { Ask, Fetched } from './fetch.ts';
 import { fetch, isAvailable, isStalled } from './fetch.ts';
@@ -50,7 +51,7 @@ import { letterKey, PartitionMachine } from './machine.ts';
 import type { Intent } from './outbox.ts';
 import { OUTPUT_PLACE } from './outbox.ts';
 import type { Part, PartResult } from './produce.ts';
-import { decideProduce } from './produce.ts';
+import { decideProduce, eachId } from './produce.ts';
 import { carriedDraft, purgeGoal } from './retain.ts';
 import type { Group, Letter } from './state.ts';
 import { PartitionState } from './state.ts';
@@ -106,11 +107,21 @@ export class Partition {
     this.log = new ActorLog({ ...ports, machine: this.#machine, settleBytes: ports.limits.settleBytes });
     this.#stored = new Stored(this.log, this.state);
     this.#trimming = new Trimming(this.log, this.#stored, this.state, ports.limits, ports.journal, () => this.#changed());
-    this.#inbox = new Inbox(ports.volume, ports.timers, (parts) => this.#store(parts));
+    this.#inbox = new Inbox(
+      ports.volume,
+      ports.timers,
+      (parts) => this.#readIds(parts),
+      (parts) => this.#store(parts),
+    );
   }
 
   async open(): Promise<void> {
     await this.log.open();
+    while (this.state.dedup.index()) {
+      await new Promise<void>((resolve) => {
+        this.#ports.timers.endOfTurn(resolve);
+      });
+    }
     this.#changed();
   }
 
@@ -141,12 +152,32 @@ export class Partition {
     return this.#inbox.send(part);
   }
 
+  /** Sections of ids that may hold one of the parts' ids; undefined when none is needed, or all are there. */
+  #readIds(parts: readonly Part[]): Promise<void> | undefined {
+    const { dedup } = this.state;
+    const missing = dedup.missing((visit) => eachId(parts, visit));
+    return missing.length === 0 ? undefined : this.#readSections(missing);
+  }
+
+  async #readSections(missing: readonly MissingIds[]): Promise<void> {
+    const { volume, key } = this.log;
+    for (const { name, take } of missing) {
+      const bytes = await volume.section(key, name);
+      if (this.log.closed !== undefined) throw this.log.closed;
+      // Its ids may have left the window meanwhile.
+      if (bytes !== undefined) take(bytes);
+      else if (this.state.dedup.needs(name)) throw new WaysideError('CORRUPTION', `Section ${name} of ${key} is not there.`);
+    }
+  }
+
   #store(parts: readonly Part[]): Committed {
     const { log, state } = this;
     if (this.#removed) throw stationRemoved();
     const { now } = log;
     const { drafts, results } = decideProduce(state, parts, now, this.#ports.limits);
+    state.dedup.decided();
     if (drafts.length > 0) log.append(drafts, now);
+    if (state.dedup.isCrowded) log.settle();
     if (state.schedule.earliest <= now) this.#produceDue();
     const open = log.wait(state.produced, this.#level);
     if (drafts.length > 0) this.#produced();

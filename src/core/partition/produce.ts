@@ -76,6 +76,15 @@ export function decideProduce(
   return { drafts: [...step.writer.finish(), ...step.delayed.finish(), ...(step.claims?.drafts() ?? [])], results };
 }
 
+/** The places of all ids of the parts. */
+export function eachId(parts: readonly Part[], visit: (source: Uint8Array, start: number, end: number) => void): void {
+  for (const { view } of parts) {
+    if (!view.anyId) continue;
+    const cursor = new RecordCursor(view.bytes, view.recordsStart, view.recordsEnd);
+    while (cursor.next()) if (cursor.idStart >= 0) visit(cursor.bytes, cursor.idStart, cursor.idEnd);
+  }
+}
+
 /** What the parts of a step share. */
 interface Step {
   readonly state: PartitionState;

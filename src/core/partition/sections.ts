@@ -152,7 +152,7 @@ export function loadSection(state: PartitionState, name: string, body: Uint8Arra
   if (name === 'core') Object.assign(state, withoutLayout(decodeLayout(coreLayout, body, LAYOUT)));
   else if (name.startsWith('letters:')) loadLetters(state, body);
   else if (name.startsWith('group:')) loadGroup(state, body);
-  else if (name.startsWith('ids:')) state.dedup.load(body);
+  else if (name.startsWith('ids:')) state.dedup.load(name, body);
   else if (name.startsWith('producers:')) state.producers.load(body);
   else if (name === 'outbox') state.outbox.load(body);
   else if (name.startsWith('delayed')) state.schedule.load(name, body);

@@ -6,6 +6,7 @@
  * It is made by entries alone (machine.ts), so two partitions with the same entries have the same state.
  */
 import type { DeadReason, GroupConfig, StationConfig } from '../calls.ts';
+import type { Limits } from '../limits.ts';
 import { Dedup } from './dedup.ts';
 import { Outbox } from './outbox.ts';
 import type { ProducerLimits } from './producers.ts';
@@ -111,9 +112,9 @@ export class PartitionState {
   readonly outbox = new Outbox();
   readonly groupsGone: number[] = [];
 
-  constructor(partition: number, hashSeed: number, limits: ProducerLimits) {
+  constructor(partition: number, hashSeed: number, limits: ProducerLimits & Pick<Limits, 'idSliceMax'>) {
     this.partition = partition;
-    this.dedup = new Dedup(hashSeed);
+    this.dedup = new Dedup(hashSeed, limits.idSliceMax);
     this.producers = new Producers(limits);
   }
 
