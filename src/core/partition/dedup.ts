@@ -16,7 +16,7 @@ const SLICES_PER_WINDOW = 8;
 /** Sections that stay in memory after a step has needed them: whoever repeats itself does so more than once. */
 const KEPT_SECTIONS = 4;
 /** Slices in memory above which sections should be written, so that they can be closed. */
-const OPEN_MAX = 3;
+const OPEN_MAX = 1;
 /** Makes the second hash of an id another function than the first. */
 const OTHER_SEED = 0x5bd1e995;
 

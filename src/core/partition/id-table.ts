@@ -8,7 +8,7 @@
  */
 
 /** Mean entries of a bucket, above which one more is made of it. */
-const LOAD = 192;
+const LOAD = 96;
 /** How a bucket grows: by an eighth of this at least. */
 const STEP = 16;
 

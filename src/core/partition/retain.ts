@@ -221,7 +221,7 @@ function toCarry(log: ActorLog, state: PartitionState, first: number, floor: num
 /** Delayed messages whose bytes lie where the log lets go. */
 function waitingBelow(log: ActorLog, { schedule }: PartitionState, floor: number): Delayed[] {
   if (floor <= log.dataFloor || schedule.count === 0 || isPlanted('trim-what-waits')) return [];
-  return [...schedule.all()].filter(({ index }) => index < floor);
+  return schedule.below(floor);
 }
 
 /** What steps have made and is still on its way, and whose bytes lie where the log lets go. */

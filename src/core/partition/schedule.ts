@@ -35,11 +35,19 @@ const chunkLayout = struct({
 });
 const endedLayout = struct({ next: number, ended: list(struct({ number, sequence: number })) });
 
+interface Chunk {
+  readonly items: Map<number, Delayed>;
+  /** No index of them is lower. */
+  least: number;
+}
+
 export class Schedule {
   /** The number that the next one gets. */
   next = 1;
   bytes = 0;
-  readonly #waiting = new Map<number, Delayed>();
+  /** By number, in chunks of neighbours, so that what was accepted or ended does not have all others looked at. */
+  readonly #chunks = new Map<number, Chunk>();
+  #count = 0;
   readonly #byId = new Map<string, Delayed>();
   readonly #ended = new Map<number, number>();
   /** By due time, then number; what has ended is passed over when it comes up. */
@@ -48,11 +56,11 @@ export class Schedule {
   #isEndedDirty = false;
 
   get count(): number {
-    return this.#waiting.size;
+    return this.#count;
   }
 
   get(number: number): Delayed | undefined {
-    return this.#waiting.get(number);
+    return this.#chunks.get(chunkOf(number))?.items.get(number);
   }
 
   byId(id: string): Delayed | undefined {
@@ -64,8 +72,22 @@ export class Schedule {
     return this.#ended.get(number);
   }
 
-  all(): Iterable<Delayed> {
-    return this.#waiting.values();
+  *all(): Iterable<Delayed> {
+    for (const { items } of this.#chunks.values()) yield* items.values();
+  }
+
+  /** Those whose bytes lie in entries below `floor`. */
+  below(floor: number): Delayed[] {
+    const found: Delayed[] = [];
+    for (const chunk of this.#chunks.values()) {
+      if (chunk.least >= floor) continue;
+      chunk.least = Infinity;
+      for (const delayed of chunk.items.values()) {
+        chunk.least = Math.min(chunk.least, delayed.index);
+        if (delayed.index < floor) found.push(delayed);
+      }
+    }
+    return found;
   }
 
   /** When the next one is due; Infinity when none waits. */
@@ -88,18 +110,20 @@ export class Schedule {
   #first(): Delayed | undefined {
     for (;;) {
       const first = this.#heap.least;
-      if (first === undefined || this.#waiting.get(first.number) === first) return first;
+      if (first === undefined || this.get(first.number) === first) return first;
       this.#heap.pop();
     }
   }
 
   /** A new one, or one whose bytes were carried forward. */
   put(delayed: Delayed): void {
-    const known = this.#waiting.get(delayed.number);
-    this.#dirty.add(Math.floor(delayed.number / CHUNK));
+    const known = this.get(delayed.number);
+    this.#dirty.add(chunkOf(delayed.number));
     if (known !== undefined) {
       known.index = delayed.index;
       known.place = delayed.place;
+      const chunk = this.#chunks.get(chunkOf(delayed.number))!;
+      chunk.least = Math.min(chunk.least, delayed.index);
       return;
     }
     this.next = Math.max(this.next, delayed.number + 1);
@@ -108,7 +132,15 @@ export class Schedule {
   }
 
   #add(delayed: Delayed): void {
-    this.#waiting.set(delayed.number, delayed);
+    const number = chunkOf(delayed.number);
+    let chunk = this.#chunks.get(number);
+    if (chunk === undefined) {
+      chunk = { items: new Map(), least: Infinity };
+      this.#chunks.set(number, chunk);
+    }
+    chunk.items.set(delayed.number, delayed);
+    chunk.least = Math.min(chunk.least, delayed.index);
+    this.#count++;
     this.bytes += delayed.bytes;
     if (delayed.id !== undefined) this.#byId.set(delayed.id, delayed);
     this.#heap.push(delayed);
@@ -117,12 +149,15 @@ export class Schedule {
   /** @param first sequence of the first of them; 0 where they were cancelled */
   end(numbers: readonly number[], first: number): void {
     numbers.forEach((number, i) => {
-      const delayed = this.#waiting.get(number);
-      if (delayed === undefined) return;
-      this.#waiting.delete(number);
+      const chunk = this.#chunks.get(chunkOf(number));
+      const delayed = chunk?.items.get(number);
+      if (chunk === undefined || delayed === undefined) return;
+      chunk.items.delete(number);
+      if (chunk.items.size === 0) this.#chunks.delete(chunkOf(number));
+      this.#count--;
       this.bytes -= delayed.bytes;
       if (delayed.id !== undefined) this.#byId.delete(delayed.id);
-      this.#dirty.add(Math.floor(number / CHUNK));
+      this.#dirty.add(chunkOf(number));
       if (first > 0) this.#remember(number, first + i);
     });
   }
@@ -137,11 +172,11 @@ export class Schedule {
   takeSections(): [string, Uint8Array | null][] {
     const changed: [string, Uint8Array | null][] = [];
     if (this.#dirty.size > 0 && !isPlanted('delayed-sections-forgotten')) {
-      const items = new Map([...this.#dirty].sort((a, b) => a - b).map((chunk) => [chunk, [] as Delayed[]]));
+      for (const number of [...this.#dirty].sort((a, b) => a - b)) {
+        const chunk = this.#chunks.get(number);
+        changed.push([`delayed:${number}`, chunk === undefined ? null : encode(chunkLayout, { items: [...chunk.items.values()] })]);
+      }
       this.#dirty.clear();
-      for (const delayed of this.#waiting.values()) items.get(Math.floor(delayed.number / CHUNK))?.push(delayed);
-      for (const [chunk, list] of items)
-        changed.push([`delayed:${chunk}`, list.length === 0 ? null : encode(chunkLayout, { items: list })]);
     }
     if (this.#isEndedDirty) {
       this.#isEndedDirty = false;
@@ -153,9 +188,13 @@ export class Schedule {
 
   /** Entries lie elsewhere; all is written again. */
   move(indexOf: (index: number) => number): void {
-    for (const delayed of this.#waiting.values()) {
-      delayed.index = indexOf(delayed.index);
-      this.#dirty.add(Math.floor(delayed.number / CHUNK));
+    for (const [number, chunk] of this.#chunks) {
+      chunk.least = Infinity;
+      for (const delayed of chunk.items.values()) {
+        delayed.index = indexOf(delayed.index);
+        chunk.least = Math.min(chunk.least, delayed.index);
+      }
+      this.#dirty.add(number);
     }
     this.#isEndedDirty = this.next > 1;
   }
@@ -170,4 +209,8 @@ export class Schedule {
     }
     for (const item of decode(chunkLayout, body).items) this.#add({ ...item });
   }
+}
+
+function chunkOf(number: number): number {
+  return Math.floor(number / CHUNK);
 }
