@@ -78,6 +78,8 @@ export const DEFAULT_LIMITS = {
   settleBytes: 1024 * 1024,
   /** Time within which what was written is synced although nobody waits for it. */
   syncWithinMs: 50,
+  /** How long a clock that has gone on by more than a day since the last entry is not trusted with what goes by age. */
+  clockTrustMs: 10 * 60_000,
   ticketMs: 60_000,
   /** One frame, whatever is in it; base64 and the names of fields make JSON larger than the records it becomes. */
   frameBytesMax: 17 * 1024 * 1024,

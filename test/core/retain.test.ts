@@ -1,7 +1,8 @@
 /** What a station keeps: by number, bytes, age, until acknowledged; and purging. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Alarms } from '../../src/core/actor/alarms.ts';
 import { Time } from '../../src/core/actor/time.ts';
+import { planted } from '../../src/core/faults.ts';
 import { World } from '../simulation/world.ts';
 import { codeOf, NS, openBench, produce, receipts, texts } from './_broker.ts';
 
@@ -111,4 +112,63 @@ test('alarms keep what is wanted, not what was put off', async () => {
   alarms.set('late', process.now() + 10);
   await world.pass(1000);
   expect(rung).toEqual(['near', 'far']);
+});
+
+describe('a clock that is wrong by years when the broker starts', () => {
+  const HOUR = 3_600_000;
+  const YEARS = 10 * 365 * 24 * HOUR;
+
+  /** Ten messages, a dead letter, and a restart with the clock somewhere else. */
+  async function restarted(wallOffset: number) {
+    const bench = await openBench({ retention: { maxAgeMs: HOUR }, deadLetter: { maxAgeMs: HOUR } }, { on: 'disk' });
+    for (let i = 0; i < 10; i++) await produce(bench.broker, [`m${i}`]);
+    const { blocks } = await bench.broker.fetch(NS, 's', 'g', { consumer: 'c', max: 1 });
+    await bench.broker.settle(NS, 's', 'g', 'reject', { receipts: receipts(blocks) });
+    await bench.broker.close();
+    await bench.open(wallOffset);
+    return bench;
+  }
+  const left = async ({ broker }: Awaited<ReturnType<typeof restarted>>) => [
+    (await broker.station(NS, 's')).messages,
+    (await broker.deadLetters(NS, 's', {})).items.length,
+  ];
+
+  test('nothing goes by age for a while; set right meanwhile, nothing goes at all, nor after the next start', async () => {
+    const bench = await restarted(YEARS);
+    await bench.pass(300_000);
+    expect(await left(bench)).toEqual([10, 1]);
+    bench.process.wallOffset = 0;
+    await bench.pass(1_800_000);
+    expect(await left(bench)).toEqual([10, 1]);
+    await produce(bench.broker, ['of a time to come']);
+    await bench.broker.close();
+    await bench.open(0);
+    await bench.pass(1_200_000);
+    expect(await left(bench)).toEqual([11, 1]);
+  });
+
+  test('it was right: after ten minutes what is too old goes', async () => {
+    const bench = await restarted(YEARS);
+    await bench.pass(540_000);
+    expect(await left(bench)).toEqual([10, 1]);
+    await bench.pass(120_000);
+    expect(await left(bench)).toEqual([0, 0]);
+  });
+
+  test('a few hours are nothing to wonder at', async () => {
+    const bench = await restarted(5 * HOUR);
+    await bench.pass(1_000);
+    expect(await left(bench)).toEqual([0, 0]);
+  });
+
+  test('planted, that it is trusted at once is noticed', async () => {
+    planted.add('clock-trusted-at-once');
+    try {
+      const bench = await restarted(YEARS);
+      await bench.pass(300_000);
+      expect(await left(bench)).not.toEqual([10, 1]);
+    } finally {
+      planted.delete('clock-trusted-at-once');
+    }
+  });
 });

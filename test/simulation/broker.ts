@@ -125,6 +125,7 @@ interface Life {
 
 /** Everything else is answered within this, of virtual time; the volume is tried again every 10 s at the latest. */
 const ANSWER_MS_MAX = 30_000;
+const TEN_YEARS_MS = 86_400_000 * 3650;
 /** Sections of a partition go in one commit, which may need a segment of its own. */
 const LARGEST_COMMIT_BYTES = 40_000;
 
@@ -321,7 +322,9 @@ class Campaign implements Stage {
     this.#lives++;
     this.told.era++;
     const process = this.#world.process(`p${this.#lives}`);
-    process.wallOffset = this.#chance.happens(this.#profile.wallJumps) ? this.#chance.pick([-3_600_000, -5000, 5000, 3_600_000]) : 0;
+    process.wallOffset = this.#chance.happens(this.#profile.wallJumps)
+      ? this.#chance.pick([-3_600_000, -5000, 5000, 3_600_000, ...(this.#profile.yearJumps ? [-TEN_YEARS_MS, TEN_YEARS_MS] : [])])
+      : 0;
     const files = new SimFiles({
       chance: this.#world.chance.fork(`files ${this.#lives}`),
       timers: process,
@@ -363,7 +366,7 @@ class Campaign implements Stage {
     this.#life = life;
     if (this.#chance.happens(this.#profile.wallJumps))
       process.after(this.#chance.fraction() * this.#profile.lifeMs, () => {
-        process.wallOffset += this.#chance.pick([-3_600_000, 3_600_000, 86_400_000 * 3650]);
+        process.wallOffset += this.#chance.pick([-3_600_000, 3_600_000, -TEN_YEARS_MS, TEN_YEARS_MS]);
       });
     if (end === 'cut' || end === 'kill')
       process.after(this.#chance.fraction() * this.#profile.lifeMs, () => {
@@ -760,7 +763,8 @@ class Campaign implements Stage {
     const outcome = await this.call(`info ${slot.name}`, (broker) => broker.station(NAMESPACE, slot.name));
     if (listed === undefined || ends === undefined || outcome.is !== 'answered' || slot.life === undefined)
       throw new Violation(`I9: ${slot.name} is not described at rest`);
-    checkBounds(slot.life, outcome.value, this.brokerLeast());
+    // After a step of years what is old by the clock stays for a while, or as long as the clock is behind (partition/trust.ts).
+    checkBounds(slot.life, outcome.value, this.#profile.yearJumps ? 0 : this.brokerLeast());
     const all = await this.#readAll(slot);
     if (all === undefined) throw new Violation(`I9: ${slot.name} is not read at rest`);
     const firsts = outcome.value.counts.map(({ first }) => first);

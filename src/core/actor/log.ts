@@ -89,6 +89,8 @@ export class ActorLog {
   /** Data entries below are dead. */
   dataFloor = 0;
   #lastTime = 0;
+  /** What had passed since its last entry when it was opened; below zero where that is of a later time. */
+  sleptMs = 0;
   /** How far the actor's time is ahead of the broker's: it was written by a clock that has been set back since. */
   #aheadMs = 0;
   #settled = 0;
@@ -140,6 +142,7 @@ export class ActorLog {
     await this.#replay(info.last);
     if (this.last !== info.last) throw missing(this.key, this.last + 1, info.last);
     this.#aheadMs = Math.max(0, this.#lastTime - this.#time.now());
+    this.sleptMs = this.#time.now() - this.#lastTime;
   }
 
   async #replay(to: number): Promise<void> {

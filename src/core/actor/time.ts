@@ -15,6 +15,16 @@ export class Time {
     this.#monotonic = clock.monotonic();
   }
 
+  /** How long the broker has been running, in ms. */
+  get upMs(): number {
+    return this.#clock.monotonic() - this.#monotonic;
+  }
+
+  /** By how much the wall clock has been set back since: what it said when the broker opened was wrong by that, most likely. */
+  get wasAheadMs(): number {
+    return this.now() - this.#clock.now();
+  }
+
   /** Milliseconds since 1970, whole. */
   now(): number {
     return Math.floor(this.#wall + this.#clock.monotonic() - this.#monotonic);

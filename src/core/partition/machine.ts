@@ -101,10 +101,10 @@ export class PartitionMachine implements Machine {
 
   due(): number {
     // What is on its way has to be seen to at once when the broker opens.
-    return this.state.outbox.count + this.state.uncopied.size > 0 ? 0 : Math.min(this.timersDue(), this.ageDue());
+    return this.state.outbox.count + this.state.uncopied.size > 0 ? 0 : Math.min(this.timersDue(), this.lettersDue(), this.ageDue());
   }
 
-  /** When a lease runs out, a message may be delivered again, or a letter gets too old. */
+  /** When a lease runs out, or a message may be delivered again or is due. */
   timersDue(): number {
     this.#timersDue ??= this.#findTimersDue();
     return this.#timersDue;
@@ -115,13 +115,18 @@ export class PartitionMachine implements Machine {
   }
 
   #findTimersDue(): number {
-    const { groups, letters, config, schedule } = this.state;
+    const { groups, schedule } = this.state;
     let due = schedule.earliest;
     for (const group of groups.values()) due = Math.min(due, group.runs.earliest);
-    if (config?.deadLetter.maxAgeMs === undefined) return due;
-    // Letters are kept in the order in which they died.
-    for (const letter of letters.values()) return Math.min(due, letter.diedAt + config.deadLetter.maxAgeMs);
     return due;
+  }
+
+  /** When the oldest dead letter gets too old: they are kept in the order in which they died. */
+  lettersDue(): number {
+    const { letters, config } = this.state;
+    if (config?.deadLetter.maxAgeMs === undefined) return Infinity;
+    for (const letter of letters.values()) return letter.diedAt + config.deadLetter.maxAgeMs;
+    return Infinity;
   }
 
   /** When the oldest message gets too old. */

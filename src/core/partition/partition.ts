@@ -60,6 +60,7 @@ import { step } from './step.ts';
 import type { Found } from './stored.ts';
 import { isTrimmed, Stored, soon } from './stored.ts';
 import { Trimming } from './trimming.ts';
+import { Trust } from './trust.ts';
 import type { Waiter } from './waiters.ts';
 import { Waiters } from './waiters.ts';
 
@@ -95,6 +96,7 @@ export class Partition {
   readonly #stored: Stored;
   readonly #waiters = new Waiters();
   readonly #inbox: Inbox;
+  readonly #trust: Trust;
   readonly #trimming: Trimming;
   #alarm = Infinity;
   #isProducingDue = false;
@@ -106,7 +108,8 @@ export class Partition {
     this.#machine = new PartitionMachine(this.state);
     this.log = new ActorLog({ ...ports, machine: this.#machine, settleBytes: ports.limits.settleBytes });
     this.#stored = new Stored(this.log, this.state);
-    this.#trimming = new Trimming(this.log, this.#stored, this.state, ports.limits, ports.journal, () => this.#changed());
+    this.#trust = new Trust(this.log, ports.time, ports.limits.clockTrustMs);
+    this.#trimming = new Trimming(this.log, this.#stored, this.state, ports, this.#trust, () => this.#changed());
     this.#inbox = new Inbox(
       ports.volume,
       ports.timers,
@@ -618,9 +621,9 @@ export class Partition {
       this.#wakeOne(group.id);
     }
     this.#machine.timersMoved();
-    removeLetters(log, agedLetters(state, now), 'age');
+    if (this.#trust.isGiven) removeLetters(log, agedLetters(state, now), 'age');
     if (state.schedule.earliest <= now) this.#produceDue();
-    if (this.#trimming.isDue(this.#machine.ageDue())) this.#trimming.retain();
+    if (this.#trimming.isDue(this.#trust.due(this.#machine.ageDue()))) this.#trimming.retain();
     if (state.uncopied.size > 0) this.#sendAll();
     this.#stored.forget();
     this.#alarm = Infinity;
@@ -683,7 +686,8 @@ export class Partition {
   #changed(): void {
     if (this.#removed) return;
     const timersDue = this.#isProducingDue && this.state.schedule.earliest <= this.log.now ? Infinity : this.#machine.timersDue();
-    const due = Math.min(timersDue, this.#trimming.due(this.#machine.ageDue()));
+    const lettersDue = this.#trust.due(this.#machine.lettersDue());
+    const due = Math.min(timersDue, lettersDue, this.#trimming.due(this.#trust.due(this.#machine.ageDue())));
     if (due === this.#alarm) return;
     this.#alarm = due;
     this.#ports.alarm(this.log.brokerTime(due));

@@ -42,11 +42,11 @@ export interface Goal {
 
 const NO_GOAL = { below: 0, olderThan: -1, bytes: Infinity, command: 0 };
 
-/** What the station's retention asks for at `now`, the most pressing first; undefined when it is met. */
-export function retentionGoal(state: PartitionState, now: number): Goal | undefined {
+/** What the station's retention asks for at `now`, the most pressing first; undefined when it is met. @param mayAge see trust.ts */
+export function retentionGoal(state: PartitionState, now: number, mayAge = true): Goal | undefined {
   if (state.config === undefined || state.first === state.next) return undefined;
   const { maxAgeMs, maxMessages, maxBytes, untilAcked, discard } = state.config.retention;
-  if (maxAgeMs !== undefined && state.oldest + maxAgeMs <= now) return { ...NO_GOAL, reason: 'age', olderThan: now - maxAgeMs };
+  if (mayAge && maxAgeMs !== undefined && state.oldest + maxAgeMs <= now) return { ...NO_GOAL, reason: 'age', olderThan: now - maxAgeMs };
   const discards = discard === 'old';
   if (discards && maxMessages !== undefined && state.next - state.first > maxMessages)
     return { ...NO_GOAL, reason: 'count', below: state.next - maxMessages };

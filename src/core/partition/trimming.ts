@@ -12,6 +12,7 @@ import type { Goal } from './retain.ts';
 import { retentionGoal, trimSlice } from './retain.ts';
 import type { PartitionState } from './state.ts';
 import type { Stored } from './stored.ts';
+import type { Trust } from './trust.ts';
 
 /** Least time between two trims by number or bytes. */
 const TRIM_EVERY_MS = 100;
@@ -24,6 +25,7 @@ export class Trimming {
   readonly #state: PartitionState;
   readonly #limits: Limits;
   readonly #journal: Journal;
+  readonly #trust: Trust;
   /** What is due may be another now. */
   readonly #changed: () => void;
   /** The last trim that was asked for. */
@@ -32,12 +34,20 @@ export class Trimming {
   #isRetaining = false;
   #isStopped = false;
 
-  constructor(log: ActorLog, stored: Stored, state: PartitionState, limits: Limits, journal: Journal, changed: () => void) {
+  constructor(
+    log: ActorLog,
+    stored: Stored,
+    state: PartitionState,
+    { limits, journal }: { limits: Limits; journal: Journal },
+    trust: Trust,
+    changed: () => void,
+  ) {
     this.#log = log;
     this.#stored = stored;
     this.#state = state;
     this.#limits = limits;
     this.#journal = journal;
+    this.#trust = trust;
     this.#changed = changed;
   }
 
@@ -45,7 +55,7 @@ export class Trimming {
   due(ageDue: number): number {
     if (this.#isRetaining) return Infinity;
     const { now } = this.#log;
-    if (this.#at === Infinity && retentionGoal(this.#state, now) !== undefined) this.#at = now + TRIM_EVERY_MS;
+    if (this.#at === Infinity && retentionGoal(this.#state, now, this.#trust.isGiven) !== undefined) this.#at = now + TRIM_EVERY_MS;
     return this.#at === Infinity ? ageDue : this.#at;
   }
 
@@ -72,7 +82,7 @@ export class Trimming {
   }
 
   get #goal(): Goal | undefined {
-    return retentionGoal(this.#state, this.#log.now);
+    return retentionGoal(this.#state, this.#log.now, this.#trust.isGiven);
   }
 
   async #retain(): Promise<void> {

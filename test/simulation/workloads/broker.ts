@@ -92,6 +92,8 @@ export interface Profile {
   readonly flips: number;
   /** Share of lives at whose start the wall clock is somewhere else. */
   readonly wallJumps: number;
+  /** By ten years, even. */
+  readonly yearJumps: boolean;
   /** Everything is read at the start of each life. */
   readonly audits: boolean;
 }
@@ -111,7 +113,8 @@ export function drawProfile(chance: Chance): Profile {
   if (chance.happens(0.5)) for (const [fault, share] of most) if (chance.happens(0.35)) odds[fault] = share * chance.fraction();
   if (odds.write > 0) odds.shortWrite = chance.pick([0, 0.5, 1]);
   const weight = (): number => chance.pick([0, 1, 1, 4]);
-  const counting = drawCounting(chance);
+  const yearJumps = chance.happens(0.25);
+  const counting = drawCounting(chance, yearJumps);
   const stations = Array.from({ length: chance.pick([1, 1, 2, 3]) }, () => ({
     config: drawStation(chance, counting.repeats > 0 && chance.happens(0.3)),
     groups: chance.pick([1, 1, 2, 3]),
@@ -166,20 +169,22 @@ export function drawProfile(chance: Chance): Profile {
     callMs: chance.pick([0.05, 0.3, 3]),
     flips: chance.pick([0, 0, 0.5]),
     wallJumps: chance.pick([0, 0.3]),
+    yearJumps,
     audits: chance.happens(0.6),
   };
 }
 
 export const DELIVERIES_DEFAULT = 10;
 
-function drawCounting(chance: Chance): Counting {
+/** @param yearJumps the clock may have gone on by years: who was silent for so long is forgotten */
+function drawCounting(chance: Chance, yearJumps: boolean): Counting {
   return {
     names: chance.pick([0, 1, 1, 2]),
     inFlight: chance.pick([1, 2, 5]),
     takeovers: chance.pick([0, 0.02, 0.1]),
     repeats: chance.pick([0, 0.1, 0.4]),
     swaps: chance.pick([0, 0, 0.2]),
-    isForgetful: chance.happens(0.15),
+    isForgetful: yearJumps || chance.happens(0.15),
   };
 }
 
