@@ -1,6 +1,6 @@
 /**
- * The README cannot lie: its programs, its shell lines and its frames are run as they stand, against a broker of their own,
- * and what it says that they say, they say.
+ * The README and the page about backups cannot lie: their programs, their shell lines and frames are run as they stand, against a broker of
+ * their own, and what they are said to print, they print.
  *
  * In an output `…` stands for anything. A receipt that is `…` is one that was delivered before; shell lines that need one are
  * left to the reader, and so is `npm`.
@@ -15,6 +15,7 @@ import { startBroker, temporaryFolder } from '../node/_process.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const README = readFileSync(join(ROOT, 'README.md'), 'utf8');
+const BACKUP = readFileSync(join(ROOT, 'docs/backup.md'), 'utf8');
 const run = promisify(execFile);
 const data = temporaryFolder();
 // Below the project, so that `wayside` is its own name.
@@ -30,9 +31,9 @@ afterAll(async () => {
   rmSync(programs, { recursive: true });
 });
 
-/** What the README has in fences of that language. */
-function blocks(language: string): string[] {
-  return [...README.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map(([, text = '']) => text);
+/** What a page has in fences of that language. */
+function blocks(language: string, page = README): string[] {
+  return [...page.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'))].map(([, text = '']) => text);
 }
 
 /** Against the broker of the test. */
@@ -47,17 +48,21 @@ async function program(text: string, name: string): Promise<string> {
   return (await run(process.execPath, [file], { cwd: ROOT })).stdout;
 }
 
-test('the shell lines, curl and wayside, and what they are said to print', { timeout: 60_000 }, async () => {
-  const lines = blocks('sh').join('').replaceAll('\\\n', '').split('\n');
+test.each([
+  { page: 'README.md', text: README, least: 9 },
+  { page: 'docs/backup.md', text: BACKUP, least: 5 },
+])('the shell lines of $page, curl and wayside, and what they are said to print', { timeout: 60_000 }, async ({ text, least }) => {
+  const lines = blocks('sh', text).join('').replaceAll('\\\n', '').split('\n');
   const commands = lines.filter((line) => /^(curl|npx wayside) /.test(line) && !line.includes('["…"]'));
-  expect(commands.length).toBeGreaterThanOrEqual(9);
+  expect(commands.length).toBeGreaterThanOrEqual(least);
   const script = here(commands.join('\n'))
     .replaceAll(/^curl /gm, 'curl --fail-with-body --silent --show-error --write-out "\\n" ')
     .replaceAll(/^npx wayside /gm, `"${process.execPath}" "${join(ROOT, 'scripts/wayside.mjs')}" `);
   const env = { ...process.env, WAYSIDE_URL: broker.base };
-  const { stdout } = await run('bash', ['-e', '-c', `exec 2>&1\n${script}`], { env });
+  // In a folder of its own: some write files.
+  const { stdout } = await run('bash', ['-e', '-c', `exec 2>&1\n${script}`], { env, cwd: programs });
   const outputs = lines.filter((line) => line.startsWith('# ')).map((line) => line.slice(2));
-  expect(outputs.length).toBeGreaterThanOrEqual(9);
+  expect(outputs.length).toBeGreaterThanOrEqual(least);
   for (const output of outputs) expect(stdout).toMatch(new RegExp(`^${pattern(output)}$`, 'm'));
 });
 
@@ -83,8 +88,12 @@ test('the program with a schema, a producer and a handler', async () => {
   expect(await program(blocks('ts')[1] ?? '', 'handle')).toBe('500500\n');
 });
 
+test('the exactly-once step', async () => {
+  expect(await program(blocks('ts')[2] ?? '', 'step')).toBe('{ acked: 1, produced: 1, repeated: false }\n');
+});
+
 test('the test with a virtual clock', async () => {
-  expect(await program(blocks('ts')[2] ?? '', 'embed')).toBe('hello 2\n');
+  expect(await program(blocks('ts')[3] ?? '', 'embed')).toBe('hello 2\n');
 });
 
 test('the frames, each of which is answered', async () => {
