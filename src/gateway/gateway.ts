@@ -37,7 +37,7 @@ import type { Service } from './rest/service.ts';
 import { stationRoutes } from './rest/stations.ts';
 import { stepRoutes } from './rest/steps.ts';
 import { Tickets, ticketRoutes } from './rest/tickets.ts';
-import { transferRoutes } from './rest/transfers.ts';
+import { isStream, transferRoutes } from './rest/transfers.ts';
 
 export interface GatewayOptions {
   /** The root token. Without one only this machine is answered. */
@@ -61,6 +61,8 @@ export interface Gateway {
   /** Answers a request. @param env what the host knows of it, for `wire` */
   fetch(request: Request, env?: unknown): Response | Promise<Response>;
   readonly frames: Frames;
+  /** May the body of a request for this target (path and query) be of any length? A host gives it time as long as it comes. */
+  isStream(target: string): boolean;
 }
 
 export function createGateway(broker: Broker, options: GatewayOptions): Gateway {
@@ -121,7 +123,7 @@ export function createGateway(broker: Broker, options: GatewayOptions): Gateway 
   const sessions = new Sessions(clock, timers);
   const newId = () => random.u32().toString(36) + random.u32().toString(36);
   const frames = new Frames({ broker, limits, journal, clock, timers, sessions, dispatch, newId }, access);
-  return { app, fetch: (request, env) => app.fetch(request, env as object), frames };
+  return { app, fetch: (request, env) => app.fetch(request, env as object), frames, isStream };
 }
 
 const METHODS: readonly Method[] = ['GET', 'PUT', 'POST', 'PATCH', 'DELETE'];

@@ -299,6 +299,16 @@ describe('refused, and nothing is left', () => {
     expect(actors(bench)).toBe(2);
   });
 
+  test('what was imported stays, also where it cannot be opened at once', async () => {
+    const bench = await rich();
+    const bytes = await exported(bench);
+    const section = bench.volume.section.bind(bench.volume);
+    bench.volume.section = () => Promise.reject(new Error('a disk that does not read'));
+    expect(await codeOf(imported(bench, bytes, { station: 'copy' }))).not.toBe('answered');
+    bench.volume.section = section;
+    expect((await shown(bench, 'copy')).messages).toEqual((await shown(bench, 's')).messages);
+  });
+
   test('too many at a time', async () => {
     const bench = await openBench({}, { limits: { exportsMax: 2, importsMax: 1 } });
     const { broker } = bench;

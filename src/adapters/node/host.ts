@@ -78,7 +78,7 @@ export async function startHost({
   });
   try {
     const upgrade = sockets.upgrade.bind(sockets);
-    const server = await startServer({ fetch: gateway.fetch, upgrade, host, port, refusal });
+    const server = await startServer({ fetch: gateway.fetch, upgrade, isStream: gateway.isStream, host, port, refusal });
     return {
       url: server.url,
       durability,

@@ -5,11 +5,12 @@
  * same form as any other refusal; after `close` no connection is left.
  * Elsewhere: what is answered (`fetch`, of the gateway).
  */
-import type { IncomingMessage, Server } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { createServer, STATUS_CODES } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
+import { Deadlines } from './deadlines.ts';
 
 /** What the gateway is called with beside the request. */
 export interface NodeEnv {
@@ -22,6 +23,8 @@ export interface ServerOptions {
   readonly port: number;
   /** Takes a request that asks for a WebSocket, with its connection. Without it there are none. */
   upgrade?(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  /** May the body of a request for this target be of any length? None may unless given. */
+  isStream?(url: string): boolean;
   /** The refusal of a request that cannot be understood, for each status that HTTP's own rules give. */
   refusal(status: 400 | 408 | 431): { readonly headers: Readonly<Record<string, string>>; readonly body: string };
 }
@@ -33,8 +36,8 @@ export interface RunningServer {
 }
 
 const HEADERS_MS_MAX = 10_000;
-/** Headers and body together. What trickles is cut off at the next look after it: within 30 s in all. */
-const REQUEST_MS_MAX = 25_000;
+/** Of a body. What trickles is cut off at the next look after it: within half a minute with its headers. */
+const REQUEST_MS_MAX = 20_000;
 const LOOK_EVERY_MS = 2_500;
 const KEEP_ALIVE_MS = 75_000;
 /** A message's 16 KiB of headers, percent-encoded, and the request's own. */
@@ -51,10 +54,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       return new Response(body, { status: 400, headers });
     },
   });
+  const deadlines = new Deadlines(REQUEST_MS_MAX, LOOK_EVERY_MS, ({ socket }) => {
+    refuseConnection(options, Object.assign(new Error('It took too long.'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' }), socket);
+  });
+  const watched = (incoming: IncomingMessage, outgoing: ServerResponse) => {
+    deadlines.watch(incoming, options.isStream?.(incoming.url ?? '/') ?? false);
+    void answer(incoming, outgoing);
+  };
   const server = createServer(
     {
       headersTimeout: HEADERS_MS_MAX,
-      requestTimeout: REQUEST_MS_MAX,
+      requestTimeout: 0,
       connectionsCheckingInterval: LOOK_EVERY_MS,
       keepAliveTimeout: KEEP_ALIVE_MS,
       maxHeaderSize: HEADER_BYTES_MAX,
@@ -62,15 +72,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       // Whatever else a request would like to become (h2c, say), it is answered as it is.
       shouldUpgradeCallback: ({ headers }) => options.upgrade !== undefined && headers.upgrade?.toLowerCase() === 'websocket',
     },
-    answer,
+    watched,
   );
+  server.on('close', () => deadlines.stop());
   server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     socket.on('error', () => socket.destroy());
     options.upgrade?.(request, socket, head);
   });
   server.on('checkContinue', (incoming: IncomingMessage, outgoing) => {
     if (!(Number(incoming.headers['content-length']) > CONTINUE_BYTES_MAX)) outgoing.writeContinue();
-    void answer(incoming, outgoing);
+    watched(incoming, outgoing);
   });
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => refuseConnection(options, error, socket as Socket));
 

@@ -10,10 +10,14 @@ import type { Catalog } from '../catalog/catalog.ts';
 import { saveStation } from '../catalog/sections.ts';
 import type { Station } from '../catalog/state.ts';
 import type { Visits } from '../catalog/visit.ts';
+import { WaysideError } from '../errors.ts';
 import { isPlanted } from '../faults.ts';
 import type { Partition } from '../partition/partition.ts';
 import { actorKey } from '../ports.ts';
 import type { ExportedStation, Source } from './export.ts';
+
+/** How often it is tried to find a moment at which no command is on its way. */
+const TRIES_MAX = 100;
 
 export interface Where {
   readonly catalog: Catalog;
@@ -27,7 +31,11 @@ export interface Where {
  */
 export async function cut(where: Where, pick: () => readonly Station[]): Promise<readonly ExportedStation[]> {
   const { catalog, visits } = where;
-  for (;;) {
+  for (let tries = 0; ; tries++) {
+    if (tries === TRIES_MAX)
+      throw new WaysideError('UNAVAILABLE', 'Stations or groups are changed all the time. Ask again when there is less of it.', {
+        retryAfterMs: 5_000,
+      });
     const stations = pick();
     for (const station of stations) await visits.quiet(station);
     const partitions = new Map<Station, Partition[]>();

@@ -225,9 +225,11 @@ export class Import {
     for (const { record } of this.#stations) this.#catalog.checkImport(this.#namespace, record.name);
     for (const arriving of this.#stations) for (const incoming of arriving.partitions) await this.#settle(arriving, incoming);
     for (const { record } of this.#stations) this.#catalog.checkImport(this.#namespace, record.name);
-    this.#catalog.imported(this.#stations.map(({ record }) => record));
+    // From here on they are stations: nothing of them is to be dropped.
+    const stations = this.#stations.splice(0);
+    this.#catalog.imported(stations.map(({ record }) => record));
     await this.#catalog.durable();
-    return this.#stations.map(({ record, partitions, loweredFrom }) => ({
+    return stations.map(({ record, partitions, loweredFrom }) => ({
       name: record.name,
       messages: partitions.reduce((sum, { state }) => sum + state.next - state.first, 0),
       durability: record.config.durability,

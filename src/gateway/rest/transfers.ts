@@ -117,6 +117,11 @@ export function transferRoutes({ broker, schemas, journal }: Service): Route[] {
   ];
 }
 
+/** @param target path and query */
+export function isStream(target: string): boolean {
+  return /^\/v1\/(?:namespaces\/[^/?]+\/)?import(?:\?|$)/.test(target);
+}
+
 /** A failure breaks the connection off: the client sees no end. */
 function streamOf({ bytes }: ExportStream, broke: (error: string) => void): ReadableStream<Uint8Array> {
   const pieces = bytes[Symbol.asyncIterator]();
