@@ -3,7 +3,7 @@ import { shownBytes, shownDuration, shownNumber } from './units.ts';
 
 export interface Progress {
   readonly done: number;
-  /** What is counted, as `messages`. */
+  /** What is counted, as `messages`; `bytes` are shown as sizes. */
   readonly unit: string;
   readonly bytes?: number | undefined;
   /** From 0 to 1, where the end is known. */
@@ -15,9 +15,10 @@ export interface Progress {
 const RATE_MS_MIN = 200;
 
 export function progressLine({ done, unit, bytes, share, ms }: Progress): string {
-  const parts = [`${shownNumber(done)} ${unit}`];
+  const shown = unit === 'bytes' ? shownBytes : shownNumber;
+  const parts = [unit === 'bytes' ? shownBytes(done) : `${shownNumber(done)} ${unit}`];
   if (bytes !== undefined) parts.push(shownBytes(bytes));
-  if (ms >= RATE_MS_MIN) parts.push(`${shownNumber(rate(done, ms))}/s`);
+  if (ms >= RATE_MS_MIN) parts.push(`${shown(rate(done, ms))}/s`);
   if (share !== undefined) {
     parts.push(`${Math.floor(Math.min(1, share) * 100)} %`);
     if (ms >= RATE_MS_MIN && share > 0.005 && share < 1) parts.push(`${left(ms / share - ms)} left`);

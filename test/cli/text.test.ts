@@ -95,6 +95,7 @@ test('a progress line says how much, how fast, and how long still', () => {
     '250,000 messages · 1.0 MiB · 50,000/s · 25 % · 15 s left',
   );
   expect(progressLine({ done: 10, unit: 'messages', share: 1.2, ms: 1000 })).toBe('10 messages · 10/s · 100 %');
+  expect(progressLine({ done: 10 * 1_048_576, unit: 'bytes', share: 0.5, ms: 1000 })).toBe('10.0 MiB · 10.0 MiB/s · 50 % · 1 s left');
 });
 
 test('help fits its terminal, and names every option', async () => {

@@ -32,6 +32,38 @@ export function framesOver(protocol: Protocol): Check[] {
       },
     },
     {
+      name: 'calls: groups with filter and key order, delays, steps, redrives, audits, as over HTTP; a stream is refused',
+      async run(t) {
+        const s = await t.station();
+        const target = await t.station();
+        const client = await open(t);
+        const call = (method: string, path: string, body?: unknown) =>
+          client.do('call', { method, path: `${s.path}${path}`, ...(body !== undefined && { body }) });
+        equal((await call('PUT', '/groups/g', { order: 'key', filter: 'key != "no"', maxDeliveries: 1 })).status, 201, 'making a group');
+        const messages = [
+          { text: 'a1', key: 'a' },
+          { text: 'b1', key: 'b' },
+          { text: 'a2', key: 'a' },
+          { text: 'x', key: 'no' },
+        ];
+        await client.do('produce', { station: s.name, messages: [...messages, { text: 'later', delayMs: 60_000 }] });
+        const [schedule] = (await call('GET', '/schedules')).body.items;
+        equal((await call('DELETE', `/schedules/${schedule.scheduleId}`)).status, 204, 'cancelling');
+        const fetched = messagesOf(await client.do('fetch', { station: s.name, group: 'g', consumer: 'c', max: 10 }));
+        equal(texts(fetched), ['a1', 'b1'], 'one of each key');
+        const receipts = [fetched[0]!.receipt];
+        const outputs = [{ station: target.name, messages: [{ text: 'made of a1' }] }];
+        for (const repeated of [false, true])
+          equal((await call('POST', '/groups/g/step', { receipts, outputs })).body, { acked: 1, produced: 1, repeated }, 'a step');
+        await client.do('nack', { station: s.name, group: 'g', receipts: [fetched[1]!.receipt] });
+        equal((await call('POST', '/dead-letters/redrive', { match: { key: 'b' }, maxRedrives: 1 })).body.redriven, 1, 'a redrive');
+        has((await call('GET', '/groups/g/audit')).body, { produced: 4, acknowledged: 1, balanced: true }, 'the sum');
+        equal((await call('POST', '/groups/g/seek', { to: 'end' })).status, 204, 'a seek');
+        await t.until('the output', async () => (await target.info()).messages === 1);
+        await client.refused('call', { method: 'GET', path: `/v1/export?station=${s.name}` }, 'INVALID_REQUEST');
+      },
+    },
+    {
       name: 'produce: results in the order sent; duplicates and refused ones among them',
       async run(t) {
         const s = await t.station({ maxMessageBytes: 8 });
