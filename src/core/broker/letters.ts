@@ -81,7 +81,7 @@ export class Letters {
 
   async remove(station: Station, id: string): Promise<void> {
     const { partition, letter } = await this.#find(station, id);
-    if (partition.isCopying(letter))
+    if (partition.outgoing.isCopying(letter))
       throw new WaysideError('UNAVAILABLE', 'The dead letter is just being copied. Ask again in a moment.', { retryAfterMs: 500 });
     await partition.removeLetters([letter]);
   }
@@ -182,7 +182,7 @@ async function choose(
   const there = found.filter(([letter]) => partition.letter({ partition: partition.state.partition, ...letter }) === letter);
   // No group can be given what was never a message of the station.
   const may = there.filter(([letter]) => letter.redrives < maxRedrives && (to !== 'group' || letter.sequence < OUTPUT_PLACE));
-  const chosen = may.filter(([letter]) => !partition.isCopying(letter));
+  const chosen = may.filter(([letter]) => !partition.outgoing.isCopying(letter));
   return { chosen, kept: there.length - may.length, busy: may.length - chosen.length };
 }
 

@@ -106,7 +106,9 @@ export class Sending {
         pauseMs = Math.min(PAUSE_MS_MAX, pauseMs * 2);
         continue;
       }
-      const copied = await source.copyLetters(station.id, (cursor) => partitionFor(cursor, station.config.partitions, () => this.#turn++));
+      const copied = await source.outgoing.copyLetters(station.id, (cursor) =>
+        partitionFor(cursor, station.config.partitions, () => this.#turn++),
+      );
       this.look(source);
       pauseMs = PAUSE_MS;
       // What is left is on its way elsewhere, and goes, or stays, with that.
@@ -142,20 +144,20 @@ export class Sending {
     if (!isPlanted('sent-before-intended')) await source.synced();
     const station = this.#station(stationId);
     if (station === undefined) {
-      await source.refused(intents, 'The station that it was sent to was removed.');
+      await source.outgoing.refused(intents, 'The station that it was sent to was removed.');
       return;
     }
     const builder = new BatchBuilder();
     for (const intent of intents) {
-      await source.appendIntent(builder, intent);
+      await source.outgoing.appendIntent(builder, intent);
       if (builder.byteLength > BATCH_BYTES) break;
     }
     const taken = intents.slice(0, builder.count);
     const target = await this.#partitions.of(station, partition);
     const refusal = await this.#produce(source, station, target, builder.finish(), taken);
     if (!isPlanted('ended-before-produced')) await target.synced();
-    if (refusal === undefined) await source.sent(taken);
-    else await source.refused(taken, refusal);
+    if (refusal === undefined) await source.outgoing.sent(taken);
+    else await source.outgoing.refused(taken, refusal);
   }
 
   /** @returns why the one message was refused for good; undefined when all are there */
@@ -169,8 +171,8 @@ export class Sending {
     const view = checkBatch(batch, { ...this.#limits, messageBytesMax: station.config.maxMessageBytes }, (bytes, _, end) =>
       u32At(bytes, end!),
     );
-    const place = isPlanted('sent-anew') ? target.nextOf(source.senderName) : first!.place;
-    const producer = { id: source.senderName, epoch: 1, sequence: place };
+    const place = isPlanted('sent-anew') ? target.outgoing.nextOf(source.outgoing.senderName) : first!.place;
+    const producer = { id: source.outgoing.senderName, epoch: 1, sequence: place };
     const send = (atomic: boolean) => target.produce({ view, input: { producer, atomic }, version: station.version });
     try {
       await send(true);

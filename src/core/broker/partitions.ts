@@ -61,7 +61,7 @@ export class Partitions {
     const key = actorKey(station.namespace, station.id, partition);
     const { volume, gate } = this.storageOf(station);
     const opened = await Promise.resolve(this.#open.get(key)).catch(() => undefined);
-    await opened?.drained();
+    await opened?.outgoing.drained();
     if (this.#closed !== undefined) throw this.#closed;
     this.#open.delete(key);
     if (opened !== undefined) await opened.remove();

@@ -14,9 +14,9 @@ import type { Block, DeadLetter } from '../calls.ts';
 import { KIND } from '../entry/kinds.ts';
 import { producedBody } from '../entry/produce.ts';
 import type { Soon } from '../ports.ts';
-import { letterKey } from './machine.ts';
 import { OUTPUT_PLACE } from './outbox.ts';
 import type { Letter, PartitionState } from './state.ts';
+import { letterKey } from './state.ts';
 import type { Stored } from './stored.ts';
 import { soon } from './stored.ts';
 

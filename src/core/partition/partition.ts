@@ -8,16 +8,13 @@
  */
 import type { Gate, Level } from '../actor/gate.ts';
 import { storageFailed } from '../actor/gate.ts';
-import type { Draft } from '../actor/log.ts';
 import { ActorLog, draft } from '../actor/log.ts';
 import type { Time } from '../actor/time.ts';
-import type { BatchBuilder } from '../batch/build.ts';
 import { RecordCursor } from '../batch/cursor.ts';
 import { HEADER_BYTES } from '../batch/layout.ts';
 import { skip } from '../batch/walk.ts';
 import type { Audit, Block, DeadLetter, GroupConfig, LeasedBlock, PartitionCounts, Place, StepResult } from '../calls.ts';
 import { KIND } from '../entry/kinds.ts';
-import type { IntentEnded } from '../entry/outbox.ts';
 import { WaysideError } from '../errors.ts';
 import { isPlanted } from '../faults.ts';
 import type { Limits } from '../limits.ts';
@@ -31,8 +28,6 @@ import { audit, countGroup } from './counts.ts';
 import type { LetterName } from './dead.ts';
 import {
   agedLetters,
-  copyRecord,
-  copyToStation,
   describe,
   findLetter,
   lettersAfter,
@@ -47,14 +42,13 @@ import type { Ask, Fetched } from './fetch.ts';
 import { fetch, isAvailable, isStalled } from './fetch.ts';
 import type { Committed } from './inbox.ts';
 import { Inbox } from './inbox.ts';
-import { letterKey, PartitionMachine } from './machine.ts';
-import type { Intent } from './outbox.ts';
-import { OUTPUT_PLACE } from './outbox.ts';
+import { PartitionMachine } from './machine.ts';
+import { Outgoing } from './outgoing.ts';
 import type { Part, PartResult } from './produce.ts';
 import { decideProduce, eachId } from './produce.ts';
-import { carriedDraft, purgeGoal } from './retain.ts';
+import { purgeGoal } from './retain.ts';
 import type { Group, Letter } from './state.ts';
-import { PartitionState } from './state.ts';
+import { letterKey, PartitionState } from './state.ts';
 import type { Output } from './step.ts';
 import { step } from './step.ts';
 import type { Found } from './stored.ts';
@@ -66,11 +60,6 @@ import { Waiters } from './waiters.ts';
 
 /** Until giving out what is due is tried again after it failed. */
 const DUE_AGAIN_MS = 5_000;
-/** A removed partition waits so long for what is on its way to others, and looks so often. */
-const DRAIN_MS = 5_000;
-const DRAIN_LOOK_MS = 20;
-/** Dead letters that are put on their way as copies in one commit. */
-const COPIED_AT_ONCE = 500;
 
 export interface PartitionPorts {
   readonly key: ActorKey;
@@ -91,6 +80,7 @@ export interface PartitionPorts {
 export class Partition {
   readonly state: PartitionState;
   readonly log: ActorLog;
+  readonly outgoing: Outgoing;
   readonly #ports: PartitionPorts;
   readonly #machine: PartitionMachine;
   readonly #stored: Stored;
@@ -110,6 +100,15 @@ export class Partition {
     this.#stored = new Stored(this.log, this.state);
     this.#trust = new Trust(this.log, ports.time, ports.limits.clockTrustMs);
     this.#trimming = new Trimming(this.log, this.#stored, this.state, ports, this.#trust, () => this.#changed());
+    this.outgoing = new Outgoing({
+      log: this.log,
+      state: this.state,
+      stored: this.#stored,
+      ports,
+      isOver: () => this.isOver,
+      changed: () => this.#changed(),
+      letterBlock: (letter) => this.letterBlock(letter),
+    });
     this.#inbox = new Inbox(
       ports.volume,
       ports.timers,
@@ -304,6 +303,21 @@ export class Partition {
     return settled;
   }
 
+  /** Acks, and what was made of it on its way, in one commit. */
+  async step(group: Group, spans: readonly Span[], outputs: readonly Output[]): Promise<StepResult> {
+    const bytes = outputs.reduce((sum, { start, end }) => sum + end - start, 0);
+    if (!this.log.volume.hasRoom(bytes)) {
+      await this.log.volume.makeRoom(bytes);
+      return this.step(this.group(group.id), spans, outputs);
+    }
+    const { result, rests } = step(this.log, this.state, group, spans, outputs, this.#ports.limits);
+    this.#changed();
+    this.#wakeOne(group.id);
+    this.#sendAll();
+    await this.log.wait(rests, this.#level);
+    return result;
+  }
+
   /** @returns how many messages went back */
   async release(group: Group, consumer: string): Promise<number> {
     const { released, rests } = giveBack(this.log, group, (run) => run.consumer === consumer);
@@ -429,127 +443,6 @@ export class Partition {
     this.#changed();
     this.#sendAll();
     await this.log.wait(index, this.#level);
-  }
-
-  // ── On its way to others ───────────────────────────────────────────────────────────────────────────────────────
-
-  /** By what others know it as a producer. No user's producer has a name that begins with a dot. */
-  get senderName(): string {
-    return `.${this.log.key}`;
-  }
-
-  nextOf(producer: string): number {
-    return this.state.producers.find(producer, this.log.now)?.next ?? 1;
-  }
-
-  /** Its record, as it is to be produced. */
-  async appendIntent(builder: BatchBuilder, intent: Intent): Promise<void> {
-    const block = await this.#intentBlock(intent);
-    const letter = intent.what === 'copy' ? this.state.letters.get(letterKey(intent.sequence, intent.died)) : undefined;
-    if (letter === undefined) builder.appendRecord(block.bytes, block.start, block.end);
-    else copyRecord(builder, this.state, letter, block);
-  }
-
-  async #intentBlock(intent: Intent): Promise<Block> {
-    if (intent.what !== 'output') return (await this.#stored.take(intent.sequence, 1, 1)).block;
-    for (;;) {
-      const { index, record } = intent;
-      try {
-        const { body } = await this.#stored.entry(index);
-        const start = skip(body, HEADER_BYTES, record);
-        const { partition } = this.state;
-        return { bytes: body, start, end: skip(body, start, 1), partition, first: 0, count: 1, producedAt: this.log.now };
-      } catch (error) {
-        // It was written again elsewhere while it was read.
-        if (intent.index === index) throw error;
-      }
-    }
-  }
-
-  /** A copy of the letter is on its way: its bytes are needed. */
-  isCopying({ sequence, died }: Letter): boolean {
-    return this.state.outbox.isNeeded(letterKey(sequence, died));
-  }
-
-  /** Puts copies on their way to a station. @param route the partition of a record. @returns how many */
-  async copyLetters(station: number, route: (cursor: RecordCursor) => number): Promise<number> {
-    const chosen: Letter[] = [];
-    const partitions: number[] = [];
-    for (const key of [...this.state.uncopied].slice(0, COPIED_AT_ONCE)) {
-      const letter = this.state.letters.get(key);
-      const block = letter && (await this.letterBlock(letter));
-      if (letter === undefined || block === undefined || this.state.letters.get(key) !== letter) continue;
-      const cursor = new RecordCursor(block.bytes, block.start, block.end);
-      cursor.next();
-      chosen.push(letter);
-      partitions.push(route(cursor));
-    }
-    if (this.isOver) return 0;
-    // Some may have gone while the bytes of others were read.
-    const there = chosen.map((letter) => findLetter(this.state, letter) === letter);
-    copyToStation(
-      this.log,
-      chosen.filter((_, i) => there[i]),
-      station,
-      partitions.filter((_, i) => there[i]),
-    );
-    this.#changed();
-    return there.filter(Boolean).length;
-  }
-
-  /** Acks, and what was made of it on its way, in one commit. */
-  async step(group: Group, spans: readonly Span[], outputs: readonly Output[]): Promise<StepResult> {
-    const bytes = outputs.reduce((sum, { start, end }) => sum + end - start, 0);
-    if (!this.log.volume.hasRoom(bytes)) {
-      await this.log.volume.makeRoom(bytes);
-      return this.step(this.group(group.id), spans, outputs);
-    }
-    const { result, rests } = step(this.log, this.state, group, spans, outputs, this.#ports.limits);
-    this.#changed();
-    this.#wakeOne(group.id);
-    this.#sendAll();
-    await this.log.wait(rests, this.#level);
-    return result;
-  }
-
-  /** What is on its way has time to get there, before all that is here goes. */
-  async drained(): Promise<void> {
-    const { timers, journal } = this.#ports;
-    for (let waited = 0; this.state.outbox.count > 0 && !this.isOver; waited += DRAIN_LOOK_MS) {
-      if (waited >= DRAIN_MS) {
-        const { count } = this.state.outbox;
-        journal.warn(`Partition ${this.log.key} is removed with ${count} messages that could not get to other stations.`);
-        return;
-      }
-      await new Promise<void>((resolve) => {
-        timers.after(DRAIN_LOOK_MS, resolve);
-      });
-    }
-  }
-
-  async sent(intents: readonly Intent[]): Promise<void> {
-    await this.#ended({ produced: intents.map(({ number }) => number), refused: [] });
-  }
-
-  /** A refused output becomes a dead letter with bytes of its own; a letter stays one. */
-  async refused(intents: readonly Intent[], error: string): Promise<void> {
-    const outputs = new Map<number, Found>();
-    for (const intent of intents) {
-      if (intent.what !== 'output' || !this.state.groups.has(intent.group)) continue;
-      outputs.set(OUTPUT_PLACE + intent.number, { block: await this.#intentBlock(intent), index: 0 });
-    }
-    const lost = intents.filter(({ what, number }) => what === 'output' && !outputs.has(OUTPUT_PLACE + number)).length;
-    if (lost > 0) this.#ports.journal.error(`Partition ${this.log.key}: ${lost} outputs of a group that was removed are refused: ${error}`);
-    for (const intent of intents)
-      if (intent.what === 'copy') this.#ports.journal.warn(`Partition ${this.log.key}: a dead letter is not copied: ${error}`);
-    const more = outputs.size === 0 ? [] : [carriedDraft(outputs)];
-    await this.#ended({ produced: [], refused: intents.map(({ number }) => ({ number, error })) }, more);
-  }
-
-  async #ended(ended: IntentEnded, more: readonly Draft[] = []): Promise<void> {
-    this.log.append([draft(KIND.intentEnded, ended), ...more], this.log.now);
-    this.#changed();
-    await this.synced();
   }
 
   // ── Commands of the catalog ────────────────────────────────────────────────────────────────────────────────────

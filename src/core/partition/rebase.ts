@@ -7,9 +7,9 @@
  * Elsewhere: reading the stream (transfer/import.ts).
  */
 import type { StationRecord } from '../entry/catalog.ts';
-import { letterKey } from './machine.ts';
 import type { Intent } from './outbox.ts';
 import type { PartitionState } from './state.ts';
+import { letterKey } from './state.ts';
 
 export interface Rebase {
   readonly station: StationRecord;

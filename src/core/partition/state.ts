@@ -133,7 +133,7 @@ export class PartitionState {
   }
 
   putLetter(letter: Letter): void {
-    const key = `${letter.sequence}.${letter.died}`;
+    const key = letterKey(letter.sequence, letter.died);
     this.letters.set(key, letter);
     if (letter.isUncopied) this.uncopied.add(key);
     else this.uncopied.delete(key);
@@ -162,6 +162,11 @@ export class PartitionState {
     pin.holders--;
     if (pin.holders === 0) this.pins.delete(sequence);
   }
+}
+
+/** What a letter is known by here. */
+export function letterKey(sequence: number, died: number): string {
+  return `${sequence}.${died}`;
 }
 
 /** Letters and pins of so many neighbours are written together. */

@@ -83,7 +83,8 @@ function take(partition: Partition, targets: ReadonlyMap<string, Partition>): So
   const arrived: number[] = [];
   for (const { number, station, partition: place, place: nth } of state.outbox.all()) {
     const target = targets.get(`${station}.${place}`);
-    if (target !== undefined && !isPlanted('cut-forgets-what-arrived') && target.nextOf(partition.senderName) > nth) arrived.push(number);
+    if (target !== undefined && !isPlanted('cut-forgets-what-arrived') && target.outgoing.nextOf(partition.outgoing.senderName) > nth)
+      arrived.push(number);
   }
   const hold = log.hold();
   const sections = log.volume.info(log.key)?.sections.map(({ name }) => name) ?? [];
