@@ -32,6 +32,12 @@ const ENTRIES: readonly Entry[] = [
     about: 'Exactly-once steps, for whoever needs them: beside the SDK, so that others need not load them.',
   },
   {
+    name: 'wayside/transfer',
+    source: 'src/client/transfer.ts',
+    page: 'docs/reference/transfer.md',
+    about: 'Export and import of stations, as streams that are gone on with where a connection broke off.',
+  },
+  {
     name: 'wayside/testing',
     source: 'src/adapters/memory/testing.ts',
     page: 'docs/reference/testing.md',

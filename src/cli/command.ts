@@ -6,6 +6,7 @@
  * Elsewhere: the table of all commands (commands.ts), parsing (args.ts), who runs them (run.ts).
  */
 import type { ConnectOptions, Wayside } from '../client/index.ts';
+import type { TransferOptions } from '../client/transfer.ts';
 import type { Place } from '../core/calls.ts';
 import type { Output } from './output.ts';
 
@@ -99,8 +100,8 @@ export interface Context<O extends Options = Options> {
   readonly token: string | undefined;
   /** Aborted by the first Ctrl-C, and when nobody reads standard output any more; of use to commands with `ends`. */
   readonly signal: AbortSignal;
-  /** A call by HTTP, for what is a stream. @param path behind `/v1` and the namespace */
-  request(path: string, init?: RequestInit): Promise<Response>;
+  /** The broker of --url and the credential, for what is a stream of its own. @param onLost told of a lost connection */
+  transfer(onLost: TransferOptions['onLost']): TransferOptions & { readonly url: string };
   /** The broker of --url: one connection, closed when the command is over. */
   connect(options?: Pick<ConnectOptions, 'transport' | 'timeoutMs'>): Wayside;
 }

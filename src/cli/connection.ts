@@ -25,8 +25,6 @@ export class Connection {
   readonly #out: Output;
   #fail!: (error: Error) => void;
   #open: Wayside | undefined;
-  /** Somebody has answered there. */
-  #isKnown = false;
 
   constructor(options: ConnectionOptions, out: Output) {
     this.url = options.url;
@@ -65,19 +63,8 @@ export class Connection {
     return this.#open;
   }
 
-  /** @throws Failed nobody answers @throws TypeError it broke off later */
-  async request(path: string, init: RequestInit = {}): Promise<Response> {
-    const { url, token, namespace } = this.#options;
-    const base = `${url.replace(/^ws/, 'http')}/v1${namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`}`;
-    const headers = { ...(init.headers as Record<string, string>), ...(token !== undefined && { Authorization: `Bearer ${token}` }) };
-    try {
-      const response = await fetch(`${base}${path}`, { ...init, headers });
-      this.#isKnown = true;
-      return response;
-    } catch (error) {
-      if (this.#isKnown) throw error;
-      throw new Failed(`No broker answers at ${url}. Start one: npx wayside serve`);
-    }
+  get options(): ConnectionOptions {
+    return this.#options;
   }
 
   async close(): Promise<void> {

@@ -1,8 +1,8 @@
 /** `wayside export`: a station or a namespace as one file, while others go on. */
 import { open, rename, rm } from 'node:fs/promises';
+import { exportStations } from '../client/transfer.ts';
 import { defineCommand, Usage } from './command.ts';
 import { progressLine } from './progress.ts';
-import { asked, persistently } from './transfer.ts';
 import { shownBytes } from './units.ts';
 
 export const command = defineCommand({
@@ -20,38 +20,24 @@ export const command = defineCommand({
     { line: 'wayside export --out backup.wsx', says: 'Every station of the namespace.' },
     { line: 'wayside export orders --out - | gzip > orders.wsx.gz', says: 'Through a pipe.' },
   ],
-  async run({ options: { out: given, force }, words: [station], out, request }) {
+  async run({ options: { out: given, force }, words: [station], out, transfer }) {
     const file = given ?? `${station ?? 'namespace'}.wsx`;
     const begun = performance.now();
     let bytes = 0;
     const write = file === '-' ? undefined : await openPart(file, force);
     const progress = out.progress(() => progressLine({ done: bytes, unit: 'bytes', ms: performance.now() - begun }));
-    let id: string | undefined;
+    const { url, ...rest } = transfer((error, offset) =>
+      out.note(`The connection is lost (${error.message}); going on at byte ${offset} …`),
+    );
     try {
-      await persistently(
-        async () => {
-          const query =
-            id === undefined ? (station === undefined ? '' : `?station=${encodeURIComponent(station)}`) : `?id=${id}&offset=${bytes}`;
-          const response = await asked(request, `/export${query}`).catch(async (error: unknown) => {
-            // The broker was started anew, say, or has read on too far: then from the beginning.
-            if (id === undefined || write === undefined) throw error;
-            await write.handle.truncate(0);
-            [id, bytes] = [undefined, 0];
-            throw new TypeError('it cannot be gone on with', { cause: error });
-          });
-          id = response.headers.get('export-id') ?? undefined;
-          for await (const piece of response.body ?? []) {
-            if (write) await write.handle.write(piece, 0, piece.length, bytes);
-            else {
-              out.write(piece);
-              await out.flush();
-            }
-            bytes += piece.length;
-          }
-        },
-        () => (id === undefined ? -1 : bytes),
-        (error) => out.note(`The connection is lost (${error}); going on at byte ${bytes} …`),
-      );
+      for await (const piece of exportStations(url, { ...rest, station })) {
+        if (write) await write.handle.write(piece);
+        else {
+          out.write(piece);
+          await out.flush();
+        }
+        bytes += piece.length;
+      }
       await write?.finish();
     } finally {
       progress.stop();

@@ -1,9 +1,8 @@
 /** `wayside import`: makes stations of an exported file; all of them, or none. */
 import { createReadStream, statSync } from 'node:fs';
-import type { ImportedStation } from '../core/calls.ts';
+import { importStations } from '../client/transfer.ts';
 import { defineCommand, Failed } from './command.ts';
 import { progressLine } from './progress.ts';
-import { asked, persistently } from './transfer.ts';
 import { counted, shownBytes } from './units.ts';
 
 const PIECE_BYTES = 256 * 1024;
@@ -20,41 +19,24 @@ export const command = defineCommand({
     { line: 'wayside import orders.wsx --as orders-of-may', says: 'Beside the original.' },
     { line: 'wayside import backup.wsx --namespace restored', says: 'A namespace into another.' },
   ],
-  async run({ options, words: [file = ''], out, request }) {
+  async run({ options, words: [file = ''], out, transfer }) {
     const isPipe = file === '-';
     const size = isPipe ? undefined : sizeOf(file);
-    const id = `cli-${crypto.randomUUID()}`;
     const begun = performance.now();
     let sent = 0;
-    let stations: readonly ImportedStation[] = [];
+    const source = (offset: number) => {
+      if (isPipe && sent > 0) throw new Failed('The connection broke off, and standard input cannot be read again. Nothing was imported.');
+      sent = offset;
+      const stream = isPipe ? process.stdin : createReadStream(file, { start: offset, highWaterMark: PIECE_BYTES });
+      return counting(stream, (bytes) => {
+        sent += bytes;
+      });
+    };
     const progress = out.progress(() =>
       progressLine({ done: sent, unit: 'bytes', share: size === undefined ? undefined : sent / size, ms: performance.now() - begun }),
     );
-    const as = options.as === undefined ? '' : `&station=${encodeURIComponent(options.as)}`;
-    try {
-      await persistently(
-        async () => {
-          const { offset } = (await (await asked(request, `/import?id=${id}`)).json()) as { offset: number };
-          if (isPipe && sent > 0)
-            throw new Failed('The connection broke off, and standard input cannot be read again. Nothing was imported.');
-          sent = offset;
-          const source = isPipe ? process.stdin : createReadStream(file, { start: offset, highWaterMark: PIECE_BYTES });
-          const response = await asked(request, `/import?id=${id}&offset=${offset}${as}`, {
-            method: 'POST',
-            headers: { 'Content-Type': 'application/vnd.wayside.export' },
-            body: counting(source, (bytes) => {
-              sent += bytes;
-            }),
-            duplex: 'half',
-          } as RequestInit);
-          ({ stations } = (await response.json()) as { stations: ImportedStation[] });
-        },
-        () => sent,
-        (error) => out.note(`The connection is lost (${error}); going on …`),
-      );
-    } finally {
-      progress.stop();
-    }
+    const { url, ...rest } = transfer((error) => out.note(`The connection is lost (${error.message}); going on …`));
+    const stations = await importStations(url, source, { ...rest, station: options.as }).finally(() => progress.stop());
     for (const station of stations) {
       const { name, messages, durability, loweredFrom } = station;
       if (out.json) out.value(station);
@@ -74,17 +56,9 @@ function sizeOf(file: string): number {
   }
 }
 
-function counting(source: AsyncIterable<Uint8Array>, count: (bytes: number) => void): ReadableStream<Uint8Array> {
-  const pieces = source[Symbol.asyncIterator]();
-  return new ReadableStream({
-    async pull(controller) {
-      const { done, value } = await pieces.next();
-      if (done === true) return controller.close();
-      count(value.length);
-      controller.enqueue(new Uint8Array(value));
-    },
-    async cancel() {
-      await pieces.return?.();
-    },
-  });
+async function* counting(source: AsyncIterable<Uint8Array>, count: (bytes: number) => void): AsyncGenerator<Uint8Array> {
+  for await (const piece of source) {
+    count(piece.length);
+    yield piece;
+  }
 }

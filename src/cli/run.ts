@@ -80,9 +80,9 @@ async function runCommand(command: Command, path: string, args: readonly string[
       url: connection?.url ?? '',
       token: globals.token,
       signal: ending.signal,
-      request(path, init) {
+      transfer(onLost) {
         if (connection === undefined) throw new TypeError(`${command.name} says that it needs no broker.`);
-        return connection.request(path, init);
+        return { ...connection.options, onLost };
       },
       connect(asked) {
         if (connection === undefined) throw new TypeError(`${command.name} says that it needs no broker.`);

@@ -96,6 +96,8 @@ export class Export {
         left -= passed;
         if (passed < chunk.length) yield chunk.subarray(passed);
       }
+      // From here on the sections are not needed any more.
+      if (this.#parts[part]!.what === 'sections-done') this.#mark({ ...writer.at, part: part + 1, index: 0 });
     }
     const rest = writer.take();
     this.isRead = true;
@@ -105,7 +107,8 @@ export class Export {
 
   #mark(mark: Mark): void {
     const last = this.#marks.at(-1)!;
-    if (this.#parts[mark.part]?.what === 'entries' && mark.offset >= last.offset + MARK_BYTES) this.#marks.push(mark);
+    const isPast = this.#parts.findIndex(({ what }) => what === 'sections-done') < mark.part;
+    if (isPast && (last === START || mark.offset >= last.offset + MARK_BYTES)) this.#marks.push(mark);
   }
 
   /** Writes a part, and stops wherever it can be taken up: says which entry comes next. */
@@ -226,8 +229,8 @@ class Writer {
     return chunk;
   }
 
-  /** After a `take`: where the stream is. */
+  /** Where the stream is, with what waits to be taken. */
   get at(): Pick<Mark, 'offset' | 'crc' | 'sections' | 'entries'> {
-    return { offset: this.#offset, crc: this.#crc, sections: this.sections, entries: this.entries };
+    return { offset: this.#offset + this.waiting, crc: this.#crc, sections: this.sections, entries: this.entries };
   }
 }
