@@ -319,3 +319,18 @@ describe('again and again', () => {
     expect(await codeOf(broker.redrive(NS, 's', { all: true, maxRedrives: 0 }))).toBe('INVALID_REQUEST');
   });
 });
+
+test('a dead letter that is too old while it is on its way goes when it has arrived', async () => {
+  const bench = await withLetters([]);
+  const { broker } = bench;
+  await broker.patchStation(NS, 't', { retention: { maxMessages: 1, discard: 'refuse' } });
+  await broker.produce(NS, 't', batch('full'));
+  await broker.patchStation(NS, 's', { deadLetter: { maxAgeMs: 1_000, station: 't' } });
+  await letters(bench, ['a']);
+  await bench.pass(5_000);
+  expect(await left(bench)).toHaveLength(1);
+  await broker.patchStation(NS, 't', { retention: { maxMessages: 10 } });
+  await bench.pass(30_000);
+  expect(await there(bench, 't')).toEqual(['full', 'a']);
+  expect(await left(bench)).toEqual([]);
+});

@@ -125,6 +125,7 @@ interface Life {
 
 /** Everything else is answered within this, of virtual time; the volume is tried again every 10 s at the latest. */
 const ANSWER_MS_MAX = 30_000;
+const OPEN_MS_MAX = 120_000;
 const TEN_YEARS_MS = 86_400_000 * 3650;
 /** Sections of a partition go in one commit, which may need a segment of its own. */
 const LARGEST_COMMIT_BYTES = 40_000;
@@ -438,6 +439,13 @@ class Campaign implements Stage {
 
   /** @returns whether life goes on */
   async #open(life: Life): Promise<boolean> {
+    // On a full disk it waits for room, as long as it takes: somebody deletes something else then.
+    const late = this.#world.at(OPEN_MS_MAX, () => {
+      if (life.broker !== undefined || !(life.files.dealt.full ?? 0)) return;
+      this.count('open waits on a full disk');
+      life.ended = true;
+      this.#disk.sectorsMax += (2 * (this.#profile.settings.segmentBytes ?? 0)) / 512;
+    });
     const opened = await this.#outcome(
       life,
       openBroker({
@@ -450,6 +458,7 @@ class Campaign implements Stage {
         limits: this.#profile.limits,
       }),
     );
+    late();
     if (opened === undefined) return false;
     if ('error' in opened) {
       this.#world.trace(`open refuses: ${messageOf(opened.error)}`);

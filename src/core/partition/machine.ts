@@ -46,6 +46,7 @@ import {
 import { applyDied, applyIntended, applyIntentEnded, applyLettersRemoved, applyOutputs, applyRedriven } from './apply-letters.ts';
 import { loadSection, sortLetters, takeSections } from './sections.ts';
 import type { PartitionState } from './state.ts';
+import { letterKey } from './state.ts';
 
 type Apply = (state: PartitionState, entry: Applied) => void;
 
@@ -128,9 +129,11 @@ export class PartitionMachine implements Machine {
 
   /** When the oldest dead letter gets too old: they are kept in the order in which they died. */
   lettersDue(): number {
-    const { letters, config } = this.state;
+    const { letters, config, outbox } = this.state;
     if (config?.deadLetter.maxAgeMs === undefined) return Infinity;
-    for (const letter of letters.values()) return letter.diedAt + config.deadLetter.maxAgeMs;
+    // What is on its way is not removed, and would be due for ever.
+    for (const { sequence, died, diedAt } of letters.values())
+      if (!outbox.isNeeded(letterKey(sequence, died))) return diedAt + config.deadLetter.maxAgeMs;
     return Infinity;
   }
 

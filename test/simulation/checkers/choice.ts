@@ -56,9 +56,11 @@ export function checkChoice(gp: GroupPartition, chosen: Chosen, held: readonly L
 }
 
 function checkKey(gp: GroupPartition, { lease, sent, brokerNow }: Chosen, held: readonly Lease[], where: string): void {
-  if (lease.track.redriven) return;
+  // What the station has trimmed holds up no other of its key, though it may still be out.
+  if (lease.track.redriven || mayBeTrimmed(gp.log, lease.track.sequence, brokerNow)) return;
   const keyOf = (sequence: number) => gp.log.stored.get(sequence)?.sent.key;
   for (const other of held) {
+    if (mayBeTrimmed(gp.log, other.track.sequence, brokerNow)) continue;
     if (other !== lease && other.track !== lease.track && !other.track.redriven && keyOf(other.track.sequence) === sent.key)
       throw new Violation(`key: ${where} is given out while ${other.track.sequence} of its key ${sent.key} is out`);
   }

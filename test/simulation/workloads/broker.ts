@@ -159,7 +159,7 @@ export function drawProfile(chance: Chance): Profile {
       dedupWindowMsDefault: 2000,
       messageBytesMax: 4000,
       settleBytes: chance.pick([300, 2000, 20_000]),
-      idSliceMax: chance.pick([2, 10, 4096]),
+      idSliceMax: chance.pick([10, 30, 4096]),
       listLimitMax: 1000,
       runsMax: chance.pick([5, 10_000]),
       lookAheadMax: chance.pick([4, 10_000]),
