@@ -627,7 +627,8 @@ export class Clients {
   // ── Dead letters ───────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Letters known by name, with what they are of. */
-  readonly #letters = new Map<string, { readonly slot: StationSlot; readonly track: Track | undefined }>();
+  /** Made again, a station may have other letters by the same ids. */
+  readonly #letters = new Map<string, { readonly slot: StationSlot; readonly life: StationLife; readonly track: Track | undefined }>();
 
   /** Pages through all of them. @returns `GROUP PARTITION.SEQUENCE` by id, or undefined when it was cut short */
   async letters(slot: StationSlot, limit = this.#chance.pick([1, 3, 1000])): Promise<Map<string, string> | undefined> {
@@ -647,7 +648,7 @@ export class Clients {
         if (token.life === undefined || !token.isSure()) continue;
         const track = checkLetter(this.#stage.told, token.life, letter);
         if (track !== undefined) track.wasDead = true;
-        this.#letters.set(letter.id, { slot, track });
+        this.#letters.set(letter.id, { slot, life: token.life, track });
         listed.set(letter.id, `${letter.group} ${letter.message.partition}.${letter.message.first}`);
       }
       if (outcome.value.next === null) break;
@@ -671,7 +672,7 @@ export class Clients {
   }
 
   async #redrive(slot: StationSlot): Promise<void> {
-    const letters = [...this.#letters].filter(([, letter]) => letter.slot === slot);
+    const letters = [...this.#letters].filter(([, letter]) => letter.slot === slot && letter.life === slot.life);
     const all = letters.length === 0 || this.#chance.happens(0.2);
     const chosen = all ? undefined : this.#chance.pick(letters);
     const token = this.#token(slot);
@@ -717,7 +718,7 @@ export class Clients {
   }
 
   async #removeLetter(slot: StationSlot): Promise<void> {
-    const known = [...this.#letters].filter(([, letter]) => letter.slot === slot);
+    const known = [...this.#letters].filter(([, letter]) => letter.slot === slot && letter.life === slot.life);
     if (known.length === 0) return;
     const [id, { track }] = this.#chance.pick(known);
     if (track !== undefined) track.letterGone = true;

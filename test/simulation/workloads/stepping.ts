@@ -99,10 +99,13 @@ export class Stepping {
       return;
     }
     if (what === 'purge') {
-      // Only what is settled: what is not must not be lost here.
+      // Only what is settled: what is not must not be lost here. A purge whose answer is lost may be carried out later.
       const info = await stage.call(`the group of ${HOME}`, (broker) => broker.group(HOME, 'in', 'g'));
-      if (info.is === 'answered' && info.value.unread + info.value.inFlight === 0 && this.#isQuiet)
-        await stage.call(`purge of ${HOME}`, (broker) => broker.purge(HOME, 'in', {}));
+      const station = await stage.call(`the station of ${HOME}`, (broker) => broker.station(HOME, 'in'));
+      if (info.is !== 'answered' || station.is !== 'answered' || !this.#isQuiet) return;
+      if (info.value.unread + info.value.inFlight > 0) return;
+      for (const { partition, last } of station.value.counts)
+        if (last > 0) await stage.call(`purge of ${HOME}`, (broker) => broker.purge(HOME, 'in', { partition, upTo: last }));
       return;
     }
     // Before anybody else has the same messages.
