@@ -567,9 +567,13 @@ class Campaign implements Stage {
     const inodes = [...this.#disk.names].filter(([, inode]) => inode.size > 0);
     if (inodes.length === 0) return;
     const undo: (() => void)[] = [];
+    const flipped = new Set<string>();
     for (let count = this.#chance.between(1, 3); count > 0; count--) {
       const [name, inode] = this.#chance.pick(inodes);
       const at = this.#chance.below(inode.size);
+      // Two flips of one byte could not be told apart when they are taken back.
+      if (flipped.has(`${name} ${at}`)) continue;
+      flipped.add(`${name} ${at}`);
       this.#world.trace(`flips a bit of ${name} at ${at}`);
       this.count('fault bits flipped at rest');
       undo.push(inode.flip(at, 1 << this.#chance.below(8)));

@@ -326,7 +326,8 @@ export class Clients {
     const isSure = delayed.isSure && token.isSure() && slot.life?.logs[delayed.log.partition] === delayed.log;
     if (outcome.is === 'answered' && isSure) {
       delayed.cancelled = 'yes';
-      if (sent.places.some((place) => place.log === delayed.log))
+      // Sent more than once, and its id is not remembered so long: it may be there for another time.
+      if (sent.possible <= 1 && sent.places.some((place) => place.log === delayed.log))
         throw new Violation(`delay: message ${sent.uid} is there, and can be cancelled`);
       sent.possible--;
       if (sent.possible === 0) sent.slot.unplaced.delete(sent);
