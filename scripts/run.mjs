@@ -2,13 +2,14 @@
  * The one way in: `node scripts/run.mjs COMMAND [ARGS]`. Plain JavaScript, so that Node 20 can start it.
  *
  * Makes sure that what package-lock.json names is installed, and hands over to a Node that runs our TypeScript (node.mjs).
- * Leaves everything else to the file that the command names.
+ * Leaves everything else to the file that the command names. Under Deno and Bun the server runs in them (others.mjs).
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { answers, findNode, ROOT, run, say, stop, WINDOWS } from './node.mjs';
+import { otherRuntime } from './others.mjs';
 
 const COMMANDS = {
   start: ['src/adapters/node/main.ts'],
@@ -47,9 +48,14 @@ await main(...process.argv.slice(2));
 
 async function main(command, ...args) {
   if (!Object.hasOwn(COMMANDS, command ?? '')) stop(`usage: node scripts/run.mjs ${Object.keys(COMMANDS).join('|')} [args]`);
+  const [entry, ...fixed] = COMMANDS[command];
+  const other = command === 'start' ? otherRuntime() : undefined;
+  if (other) {
+    other.install();
+    return run(other.path, [...other.flags, join(ROOT, entry), ...args], process.cwd());
+  }
   await install();
   const node = findNode();
-  const [entry, ...fixed] = COMMANDS[command];
   if (entry && !existsSync(join(ROOT, entry))) stop(`'${command}' runs ${entry}, and this checkout has no such file.`);
   run(
     node,

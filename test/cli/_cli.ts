@@ -23,10 +23,13 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly input?: string | Uint8Array;
   readonly cwd?: string;
+  /** What runs it: this Node unless said. */
+  readonly run?: readonly string[];
 }
 
-export function start(args: readonly string[], { env = {}, cwd }: RunOptions = {}): ChildProcessWithoutNullStreams {
-  return spawn(process.execPath, [MAIN, ...args], { env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env }, cwd });
+export function start(args: readonly string[], { env = {}, cwd, run = [process.execPath] }: RunOptions = {}): ChildProcessWithoutNullStreams {
+  const [command = '', ...words] = run;
+  return spawn(command, [...words, MAIN, ...args], { env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env }, cwd });
 }
 
 export async function run(args: readonly string[], options: RunOptions = {}): Promise<Ran> {

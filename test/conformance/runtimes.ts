@@ -6,11 +6,15 @@
  */
 import { connect } from 'node:net';
 import { startBroker, temporaryFolder } from '../node/_process.ts';
+import type { RunnerName } from '../node/_runners.ts';
+import { runner } from '../node/_runners.ts';
 import type { Runtime, Server } from './checks.ts';
 import { Answer } from './client.ts';
 
 const RUNTIMES: Readonly<Record<string, Runtime>> = {
-  node: { name: 'node', lacks: {}, start: startProcess, raw: rawRequest },
+  node: processOf('node'),
+  deno: processOf('deno'),
+  bun: processOf('bun'),
 };
 
 /** @throws TypeError there is none of that name */
@@ -20,10 +24,15 @@ export function runtimeNamed(name: string): Runtime {
   return RUNTIMES[name]!;
 }
 
-/** `npm start` itself, on a port of its own and a folder of its own. */
-async function startProcess({ token }: { readonly token?: string | undefined }): Promise<Server> {
+/** What `npm start` runs, on a port of its own and a folder of its own. */
+function processOf(name: RunnerName): Runtime {
+  return { name, lacks: {}, start: (options) => startProcess(name, options), raw: rawRequest };
+}
+
+async function startProcess(name: RunnerName, { token }: { readonly token?: string | undefined }): Promise<Server> {
   const folder = temporaryFolder();
-  const begin = () => startBroker({ data: folder.path, env: token === undefined ? {} : { WAYSIDE_TOKEN: token } });
+  const run = runner(name);
+  const begin = () => startBroker({ data: folder.path, run, env: token === undefined ? {} : { WAYSIDE_TOKEN: token } });
   let broker = await begin();
   const end = async (): Promise<boolean> => {
     const { code, errors } = await broker.stop();

@@ -1,33 +1,20 @@
 /** The volumes that run in Node, through the contract: memory, the log over a simulated disk, the log over a folder. */
 
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { MemoryVolume } from '../../src/adapters/memory/volume.ts';
-import { nodeFiles } from '../../src/adapters/node/files.ts';
-import { nodeClock, nodeRandom, nodeTimers } from '../../src/adapters/node/timers.ts';
-import type { Clock, Files, Journal, Random, Timers } from '../../src/core/ports.ts';
-import { LogVolume } from '../../src/core/volume/log.ts';
+import { nodeTimers } from '../../src/adapters/node/timers.ts';
 import type { LogSettings } from '../../src/core/volume/settings.ts';
 import { SimFiles } from '../simulation/faults/files.ts';
 import { World } from '../simulation/world.ts';
+import { folderFactory, logOver, NEED_FAULTS_TO_ORDER } from './_folder.ts';
 import type { VolumeFactory } from './volume.ts';
-import { runChecks, volumeChecks } from './volume.ts';
+import { CHECKS, runChecks, volumeChecks } from './volume.ts';
 
-/** Checks there are. Whoever adds or removes one says so here, so that none goes missing. */
-const CHECKS = 86;
 const NEED_A_PLACE_THAT_LASTS = 15;
-const NEED_FAULTS_TO_ORDER = 6;
 
 const timers = nodeTimers();
-const quiet: Journal = { info() {}, warn() {}, error() {} };
 const small: Partial<LogSettings> = { segmentBytes: 64 * 1024, settleMs: 100 };
 const everything = { persistent: true, exclusive: true, copiesForward: true, faults: true };
-
-function logOver(files: Files, ports: Clock & Timers & Random, settings: Partial<LogSettings>): LogVolume {
-  return new LogVolume({ files, clock: ports, timers: ports, random: ports, journal: quiet, settings });
-}
 
 /** On a virtual clock, whose hours pass in milliseconds. */
 function simulated(settings: Partial<LogSettings>): VolumeFactory {
@@ -62,22 +49,7 @@ const subjects: { subject: () => VolumeFactory; skips: number }[] = [
   },
   { subject: () => simulated(small), skips: 0 },
   { subject: () => simulated({ segmentBytes: 1024 * 1024 }), skips: 0 },
-  {
-    subject: () => ({
-      name: 'the log over a folder',
-      timers,
-      traits: { ...everything, faults: false },
-      async place() {
-        const folder = await mkdtemp(join(tmpdir(), 'wayside-'));
-        return {
-          volume: () =>
-            logOver(nodeFiles(folder), { ...nodeClock, ...timers, ...nodeRandom() }, { segmentBytes: 1024 * 1024, settleMs: 100 }),
-          cleanUp: () => rm(folder, { recursive: true }),
-        };
-      },
-    }),
-    skips: NEED_FAULTS_TO_ORDER,
-  },
+  { subject: folderFactory, skips: NEED_FAULTS_TO_ORDER },
 ];
 
 test('the contract has all its checks, each with a name of its own', () => {

@@ -10,6 +10,7 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { runner } from './_runners.ts';
 
 const MAIN = join(import.meta.dirname, '../../src/adapters/node/main.ts');
 const START_MS_MAX = 20_000;
@@ -19,6 +20,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** Words before the command, such as a shell that limits it. */
   readonly wrap?: readonly string[] | undefined;
+  /** What runs the file: this Node unless said. */
+  readonly run?: readonly string[] | undefined;
   /** Another file than `npm start` runs; it gets the same environment. */
   readonly main?: string | undefined;
   /** Called with the process as soon as there is one: for those who end it while it starts. */
@@ -53,8 +56,9 @@ export class NotStarted extends Error {
 }
 
 /** @throws NotStarted */
-export async function startBroker({ data, env = {}, wrap = [], main = MAIN, spawned }: StartOptions): Promise<BrokerProcess> {
-  const [command = '', ...args] = [...wrap, process.execPath, main];
+export async function startBroker(options: StartOptions): Promise<BrokerProcess> {
+  const { data, env = {}, wrap = [], run = runner('node'), main = MAIN, spawned } = options;
+  const [command = '', ...args] = [...wrap, ...run, main];
   const child = spawn(command, args, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: '0', WAYSIDE_DATA: data, ...env },
