@@ -2,7 +2,7 @@
  * Every door from the core to the outside. A host wires these; the core imports nothing else of a runtime.
  *
  * Holds: whatever the core knows of time, chance and storage comes through here, so that a simulator can own all of it.
- * Elsewhere: `volume/` builds a `Volume` over `Files`; Durable Objects and IndexedDB bring a `Volume` of their own.
+ * Elsewhere: `volume/` builds a `Volume` over `Files`, `rows/` one over `Rows`.
  */
 
 /** A value now, or a promise of it. The hot path stays in one turn where the value is at hand. */
@@ -236,11 +236,72 @@ export interface File {
   close(): Promise<void>;
 }
 
+/** Of rows: journal entries that are data, those that are state, parts of what is too long for one row, sections, actors. */
+export type RowTable = 'data' | 'state' | 'parts' | 'sections' | 'actors';
+
+/** What is known of a row without its bytes. Within an actor all of it rises with the id. */
+export interface RowMark {
+  /** A whole number below 2^53. */
+  readonly id: number;
+  /** The last sequence and time of the messages up to this row. */
+  readonly sequence: number;
+  readonly time: number;
+  /** Bytes of the actor's rows in this table: before this one, and with it. */
+  readonly begin: number;
+  readonly end: number;
+}
+
+export interface Row extends RowMark {
+  /** The receiver's own. */
+  readonly bytes: Uint8Array;
+}
+
+export type RowChange =
+  /** Replaces the row of that id, if there is one. */
+  | { readonly do: 'put'; readonly table: RowTable; readonly row: Row }
+  /** All rows of the table with `from` ≤ id < `to`. */
+  | { readonly do: 'remove'; readonly table: RowTable; readonly from: number; readonly to: number };
+
+/**
+ * A database of rows, as thin as possible: what a volume needs of an engine that has transactions of its own (SQLite in a
+ * Durable Object, IndexedDB).
+ */
+export interface Rows {
+  /** The strongest durability that a resolved `write` means. */
+  readonly durability: Durability;
+  /** Bytes that a row may have. */
+  readonly rowBytesMax: number;
+  /**
+   * Takes the place; every later write of an earlier opener is refused.
+   *
+   * @param lost the place was taken away (another has it, or it was deleted): nothing can be read or written any more
+   * @returns the epoch, one higher at each open, durable by then
+   * @throws UNAVAILABLE another has the place
+   */
+  open(lost: (error: Error) => void): Promise<number>;
+  /**
+   * All of it or nothing. Resolves when it is durable; calls are carried out in their order.
+   *
+   * @throws DiskFullError there is no room for it: nothing was written, and the place can be used as before
+   */
+  write(changes: readonly RowChange[]): Promise<void>;
+  /** Undefined where there is none. */
+  get(table: RowTable, id: number): Soon<Uint8Array | undefined>;
+  /** Rows with `from` ≤ id < `to`, by rising id: the first, and more up to about `bytesMax`. */
+  list(table: RowTable, from: number, to: number, bytesMax: number): Soon<readonly Row[]>;
+  /** The first, or the last, row with `from` ≤ id < `to`. */
+  mark(table: RowTable, from: number, to: number, which: 'first' | 'last'): Soon<RowMark | undefined>;
+  /** Bytes that are used, and how many may be (Infinity where that is not known). */
+  space(): { readonly used: number; readonly max: number };
+  /** Closing twice is fine. Others may have the place then. */
+  close(): Promise<void>;
+}
+
 // What a volume of one's own needs beside the interface: the refusals of the contract, and the check of a body.
 export { crc32c } from './crc32c.ts';
 export { checkWrites } from './volume/check.ts';
 
-/** A full disk, whatever the host calls it: `write`, `writeAhead` and `truncate` of `File` throw it. */
+/** A full disk, whatever the host calls it: `write`, `writeAhead` and `truncate` of `File` throw it, and `write` of `Rows`. */
 export class DiskFullError extends Error {
   override readonly name = 'DiskFullError';
 }

@@ -4,7 +4,10 @@ import { expect, test } from 'vitest';
 import { MemoryVolume } from '../../src/adapters/memory/volume.ts';
 import { nodeTimers } from '../../src/adapters/node/timers.ts';
 import type { LogSettings } from '../../src/core/volume/settings.ts';
+import type { RowSettings } from '../../src/core/rows/volume.ts';
+import { RowVolume } from '../../src/core/rows/volume.ts';
 import { SimFiles } from '../simulation/faults/files.ts';
+import { RowPlace, SimRows } from '../simulation/faults/rows.ts';
 import { World } from '../simulation/world.ts';
 import { folderFactory, logOver, NEED_FAULTS_TO_ORDER } from './_folder.ts';
 import type { VolumeFactory } from './volume.ts';
@@ -37,6 +40,29 @@ function simulated(settings: Partial<LogSettings>): VolumeFactory {
   };
 }
 
+/** Over rows in memory, on a virtual clock. */
+function overRows(settings: Partial<RowSettings>, rowBytesMax: number): VolumeFactory {
+  const world = new World(1);
+  const process = world.process('contract');
+  world.drive((error) => {
+    throw error;
+  });
+  return {
+    name: `the log over rows of ${rowBytesMax}, ${settings.tailBytes ?? 'many'} bytes of it in memory`,
+    timers: process,
+    traits: everything,
+    async place() {
+      const place = new RowPlace();
+      return {
+        volume: () => new RowVolume({ rows: new SimRows({ place, timers: process, rowBytesMax }), timers: process, clock: process, settings }),
+        fail(what) {
+          place.fails = what;
+        },
+      };
+    },
+  };
+}
+
 const subjects: { subject: () => VolumeFactory; skips: number }[] = [
   {
     subject: () => ({
@@ -49,6 +75,9 @@ const subjects: { subject: () => VolumeFactory; skips: number }[] = [
   },
   { subject: () => simulated(small), skips: 0 },
   { subject: () => simulated({ segmentBytes: 1024 * 1024 }), skips: 0 },
+  { subject: () => overRows({}, 1_900_000), skips: 0 },
+  // Nothing stays in memory, and long bodies lie in parts.
+  { subject: () => overRows({ tailBytes: 0 }, 600_000), skips: 0 },
   { subject: folderFactory, skips: NEED_FAULTS_TO_ORDER },
 ];
 
