@@ -28,6 +28,11 @@ export interface Timers {
   endOfTurn(run: () => void): void;
   /** Calls `run` once, `ms` from now or somewhat later. Returns how to take it back; taking back twice is fine. */
   after(ms: number, run: () => void): () => void;
+  /**
+   * As `after`, for what is due some time although nobody waits for it: the process may sleep until then where it can. What
+   * sleeps through the end of the process is taken up when the broker opens. `after` where a host has nothing of its own.
+   */
+  wake?(ms: number, run: () => void): () => void;
 }
 
 /** Where a broker tells its operator something. Never a payload, never a credential. */

@@ -69,10 +69,11 @@ export class Alarms {
     this.#disarm();
     this.#armed = at;
     const ms = Math.min(AHEAD_MS_MAX, Math.max(GRAIN_MS, at - this.#time.now()));
-    this.#disarm = this.#timers.after(ms, () => {
+    const ring = () => {
       this.#armed = Infinity;
       this.#due();
-    });
+    };
+    this.#disarm = this.#timers.wake?.(ms, ring) ?? this.#timers.after(ms, ring);
   }
 
   #due(): void {

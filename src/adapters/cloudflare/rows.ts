@@ -1,0 +1,140 @@
+/**
+ * Rows in the SQLite of a Durable Object.
+ *
+ * Holds: the promises of `Rows`. A write is one transaction, and resolves when the platform says that it is stored. The runtime
+ * has one instance of an object at a time: nobody else can have the place.
+ * Facts behind the layout: a row written is billed whatever its size, up to 2 MB; local runs do not enforce that limit, so it is
+ * enforced here. What is wanted of a row without its bytes stands before them, so that SQLite need not read those.
+ */
+import { WaysideError } from '../../core/errors.ts';
+import type { Row, RowChange, RowMark, Rows, RowTable } from '../../core/ports.ts';
+import { DiskFullError } from '../../core/ports.ts';
+import type { ObjectStorage, SqlStorage } from './platform.d.ts';
+
+const LAYOUT = 1;
+/** A value and a row have 2 MB at most (developers.cloudflare.com/durable-objects/platform/limits). */
+const ROW_BYTES_MAX = 1_900_000;
+/** An object has 10 GB (same page); what the platform counts may be somewhat more than what it tells. */
+const BYTES_MAX = 9_500_000_000;
+
+const TABLES: readonly RowTable[] = ['data', 'state', 'parts', 'sections', 'actors'];
+const COLUMNS = 'id, sequence, time, before, upto';
+
+export interface SqliteOptions {
+  /** Bytes that the database may have; 9.5 GB unless said. */
+  readonly bytesMax?: number | undefined;
+  /** The storage has failed in a way that only a new instance can mend. */
+  readonly abort: (reason: string) => void;
+}
+
+type Mark = { id: number; sequence: number; time: number; before: number; upto: number };
+
+export class SqliteRows implements Rows {
+  readonly durability = 'synced';
+  readonly rowBytesMax = ROW_BYTES_MAX;
+  readonly #storage: ObjectStorage;
+  readonly #sql: SqlStorage;
+  readonly #bytesMax: number;
+  readonly #abort: (reason: string) => void;
+
+  constructor(storage: ObjectStorage, { bytesMax = BYTES_MAX, abort }: SqliteOptions) {
+    this.#storage = storage;
+    this.#sql = storage.sql;
+    this.#bytesMax = bytesMax;
+    this.#abort = abort;
+  }
+
+  async open(): Promise<number> {
+    const epoch = this.#storage.transactionSync(() => {
+      this.#sql.exec('CREATE TABLE IF NOT EXISTS place (id INTEGER PRIMARY KEY, layout INTEGER NOT NULL, epoch INTEGER NOT NULL) STRICT');
+      const [place] = this.#sql.exec<{ layout: number; epoch: number }>('SELECT layout, epoch FROM place WHERE id = 1');
+      if (place !== undefined && place.layout !== LAYOUT)
+        throw new WaysideError(
+          'UNAVAILABLE',
+          `The object's data has layout ${place.layout}, and this version knows ${LAYOUT}. Deploy the version that wrote it.`,
+        );
+      if (place === undefined) for (const table of TABLES) this.#make(table);
+      const next = (place?.epoch ?? 0) + 1;
+      this.#sql.exec('INSERT OR REPLACE INTO place (id, layout, epoch) VALUES (1, ?, ?)', LAYOUT, next);
+      return next;
+    });
+    await this.#storage.sync();
+    return epoch;
+  }
+
+  #make(table: RowTable): void {
+    this.#sql.exec(
+      `CREATE TABLE ${table} (id INTEGER PRIMARY KEY, sequence INTEGER NOT NULL, time INTEGER NOT NULL, ` +
+        'before INTEGER NOT NULL, upto INTEGER NOT NULL, bytes BLOB NOT NULL) STRICT',
+    );
+  }
+
+  async write(changes: readonly RowChange[]): Promise<void> {
+    try {
+      this.#storage.transactionSync(() => {
+        for (const change of changes) this.#apply(change);
+      });
+    } catch (error) {
+      if (/\bfull\b|SQLITE_FULL/i.test(String(error))) throw new DiskFullError('The object has no more room.');
+      throw error;
+    }
+    try {
+      await this.#storage.sync();
+    } catch (error) {
+      this.#abort(`The storage could not be synced: ${String(error)}`);
+      throw error;
+    }
+  }
+
+  #apply(change: RowChange): void {
+    if (change.do === 'remove') {
+      this.#sql.exec(`DELETE FROM ${change.table} WHERE id >= ? AND id < ?`, change.from, change.to);
+      return;
+    }
+    const { id, sequence, time, begin, end, bytes } = change.row;
+    if (bytes.length > ROW_BYTES_MAX) throw new TypeError(`A row of ${bytes.length} bytes is too large: ${ROW_BYTES_MAX} are allowed.`);
+    this.#sql.exec(
+      `INSERT OR REPLACE INTO ${change.table} (${COLUMNS}, bytes) VALUES (?, ?, ?, ?, ?, ?)`,
+      id,
+      sequence,
+      time,
+      begin,
+      end,
+      bytes,
+    );
+  }
+
+  get(table: RowTable, id: number): Uint8Array | undefined {
+    const [row] = this.#sql.exec<{ bytes: ArrayBuffer }>(`SELECT bytes FROM ${table} WHERE id = ?`, id);
+    return row && new Uint8Array(row.bytes);
+  }
+
+  list(table: RowTable, from: number, to: number, bytesMax: number): readonly Row[] {
+    const found: Row[] = [];
+    let bytes = 0;
+    const query = `SELECT ${COLUMNS}, bytes FROM ${table} WHERE id >= ? AND id < ? ORDER BY id`;
+    for (const row of this.#sql.exec<Mark & { bytes: ArrayBuffer }>(query, from, to)) {
+      bytes += row.bytes.byteLength;
+      if (found.length > 0 && bytes > bytesMax) break;
+      found.push({ ...markOf(row), bytes: new Uint8Array(row.bytes) });
+    }
+    return found;
+  }
+
+  mark(table: RowTable, from: number, to: number, which: 'first' | 'last'): RowMark | undefined {
+    const order = which === 'first' ? 'ASC' : 'DESC';
+    const query = `SELECT ${COLUMNS} FROM ${table} WHERE id >= ? AND id < ? ORDER BY id ${order} LIMIT 1`;
+    const [row] = this.#sql.exec<Mark>(query, from, to);
+    return row && markOf(row);
+  }
+
+  space(): { readonly used: number; readonly max: number } {
+    return { used: this.#sql.databaseSize, max: this.#bytesMax };
+  }
+
+  async close(): Promise<void> {}
+}
+
+function markOf({ id, sequence, time, before, upto }: Mark): RowMark {
+  return { id, sequence, time, begin: before, end: upto };
+}
