@@ -23,6 +23,8 @@ const miniflare = new Miniflare(
 );
 const url = await miniflare.ready;
 console.log(`Address  ${url.href.replace(/\/$/, '')} \n`);
+// Miniflare would end the process itself, before workerd has ended.
+process.removeAllListeners('SIGTERM');
 process.once('SIGTERM', () => {
   void miniflare.dispose().then(() => process.exit(0));
 });

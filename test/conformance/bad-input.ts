@@ -267,7 +267,7 @@ const names: Check[] = [
   ...Object.entries(CLIMBING).map(
     ([what, name]): Check => ({
       name: `a name of ${what} leads nowhere else, as a station and as a group`,
-      needs: ['raw'],
+      needs: ['raw', 'paths'],
       async run(t) {
         const s = await t.station();
         await s.produce('a');
@@ -523,7 +523,7 @@ const others: Check[] = [
   },
   {
     name: 'requests that HTTP itself refuses get an answer or the end of the connection, and the broker goes on',
-    needs: ['raw'],
+    needs: ['raw', 'http'],
     async run(t) {
       const s = await t.station();
       const heads = [

@@ -10,8 +10,12 @@ import { Client } from './client.ts';
 import { Failure } from './expect.ts';
 import { Station } from './station.ts';
 
-/** `raw`: bytes on a connection as they are. `servers`: servers of the check's own, with a token or stopped midway. */
-export type Ability = 'raw' | 'servers';
+/**
+ * `raw`: bytes on a connection as they are. `servers`: servers of the check's own, with a token or stopped midway.
+ * `ending`: it is asked to end, and ends in order. `http`, `paths`: HTTP's own rules, and paths, are judged by the broker's
+ * server. `leaving`: it is told that a client has gone that only waited.
+ */
+export type Ability = 'raw' | 'servers' | 'ending' | 'http' | 'paths' | 'leaving';
 
 export interface Check {
   readonly name: string;

@@ -209,6 +209,7 @@ export const groups: Check[] = [
   },
   {
     name: 'a caller that has gone takes no message with it',
+    needs: ['leaving'],
     async run(t) {
       const s = await t.station();
       const g = s.group();

@@ -116,7 +116,7 @@ export const lasting: Check[] = [
   },
   {
     name: 'asked to end under load: what was answered as stored is there after the start, in the place that was told',
-    needs: ['servers'],
+    needs: ['servers', 'ending'],
     async run(t) {
       const own = await t.own();
       const s = await own.station({ partitions: 2 });
@@ -146,7 +146,7 @@ export const lasting: Check[] = [
   },
   {
     name: 'asked to end while a produce is half sent: it is answered, and stored exactly when the answer says so',
-    needs: ['servers'],
+    needs: ['servers', 'ending'],
     async run(t) {
       const own = await t.own();
       const s = await own.station();
@@ -174,7 +174,7 @@ export const lasting: Check[] = [
   },
   {
     name: 'asked to end: a long poll and a fetch that wait are let go at once, and events end',
-    needs: ['servers'],
+    needs: ['servers', 'ending'],
     async run(t) {
       const own = await t.own();
       const s = await own.station();

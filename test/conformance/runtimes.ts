@@ -5,6 +5,8 @@
  * Holds: a name that is not in the table throws, so that nothing can be chosen and pass by running nothing.
  */
 import { connect } from 'node:net';
+import { bundle, startWorkerd } from '../cloudflare/_worker.ts';
+import type { BrokerProcess } from '../node/_process.ts';
 import { startBroker, temporaryFolder } from '../node/_process.ts';
 import type { RunnerName } from '../node/_runners.ts';
 import { runner } from '../node/_runners.ts';
@@ -15,6 +17,17 @@ const RUNTIMES: Readonly<Record<string, Runtime>> = {
   node: processOf('node'),
   deno: processOf('deno'),
   bun: processOf('bun'),
+  workerd: {
+    name: 'workerd',
+    lacks: {
+      ending: 'the platform ends an object without asking it: whoever waits connects again',
+      http: 'what HTTP itself allows is the judgement of the platform, before the Worker is called',
+      paths: 'the platform resolves . and .. in a path before the Worker sees it: it leads to where the path says, or nowhere',
+      leaving: 'workerd does not tell that a client has gone which only waited: what it was given comes back when the lease ends',
+    },
+    start: startWorker,
+    raw: rawRequest,
+  },
 };
 
 /** @throws TypeError there is none of that name */
@@ -29,10 +42,27 @@ function processOf(name: RunnerName): Runtime {
   return { name, lacks: {}, start: (options) => startProcess(name, options), raw: rawRequest };
 }
 
-async function startProcess(name: RunnerName, { token }: { readonly token?: string | undefined }): Promise<Server> {
-  const folder = temporaryFolder();
+function startProcess(name: RunnerName, { token }: StartOptions): Promise<Server> {
   const run = runner(name);
-  const begin = () => startBroker({ data: folder.path, run, env: token === undefined ? {} : { WAYSIDE_TOKEN: token } });
+  return served(token, (data) => startBroker({ data, run, env: token === undefined ? {} : { WAYSIDE_TOKEN: token } }));
+}
+
+/** The Worker and its object, in workerd. */
+async function startWorker({ token }: StartOptions): Promise<Server> {
+  bundled ??= bundle();
+  const script = await bundled;
+  return served(token, (data) => startWorkerd({ script, data, token }));
+}
+
+let bundled: Promise<string> | undefined;
+
+interface StartOptions {
+  readonly token?: string | undefined;
+}
+
+async function served(token: string | undefined, start: (data: string) => Promise<BrokerProcess>): Promise<Server> {
+  const folder = temporaryFolder();
+  const begin = () => start(folder.path);
   let broker = await begin();
   const end = async (): Promise<boolean> => {
     const { code, errors } = await broker.stop();

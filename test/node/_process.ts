@@ -24,6 +24,10 @@ export interface StartOptions {
   readonly run?: readonly string[] | undefined;
   /** Another file than `npm start` runs; it gets the same environment. */
   readonly main?: string | undefined;
+  /** Words after the file. */
+  readonly args?: readonly string[] | undefined;
+  /** It has processes of its own, which end with it. */
+  readonly hasChildren?: boolean | undefined;
   /** Called with the process as soon as there is one: for those who end it while it starts. */
   readonly spawned?: ((child: ChildProcess) => void) | undefined;
 }
@@ -57,9 +61,10 @@ export class NotStarted extends Error {
 
 /** @throws NotStarted */
 export async function startBroker(options: StartOptions): Promise<BrokerProcess> {
-  const { data, env = {}, wrap = [], run = runner('node'), main = MAIN, spawned } = options;
-  const [command = '', ...args] = [...wrap, ...run, main];
+  const { data, env = {}, wrap = [], run = runner('node'), main = MAIN, args: words = [], hasChildren = false, spawned } = options;
+  const [command = '', ...args] = [...wrap, ...run, main, ...words];
   const child = spawn(command, args, {
+    detached: hasChildren,
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env.PATH, HOME: process.env.HOME, PORT: '0', WAYSIDE_DATA: data, ...env },
   });
@@ -89,10 +94,19 @@ export async function startBroker(options: StartOptions): Promise<BrokerProcess>
     }, reject);
   });
   const endWith = (signal: NodeJS.Signals): Promise<Ended> => {
-    child.kill(signal);
+    if (hasChildren && signal === 'SIGKILL') killGroup(child.pid);
+    else child.kill(signal);
     return ended;
   };
   return { base, ended, end: () => void child.kill('SIGTERM'), stop: () => endWith('SIGTERM'), kill: () => endWith('SIGKILL') };
+}
+
+function killGroup(pid: number | undefined): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch {
+    // none of it is left
+  }
 }
 
 /** Starts one that is expected to refuse. @returns how it ended; an Error where it has started all the same */

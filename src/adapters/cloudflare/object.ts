@@ -101,6 +101,7 @@ export class WaysideObject {
       token: this.#env.WAYSIDE_TOKEN,
       runtime: 'workerd',
       version: about.version,
+      drainsLater: true,
       corsOrigins: this.#env.WAYSIDE_CORS_ORIGINS?.split(',').map((origin) => origin.trim()),
     });
     return { broker, gateway };

@@ -34,6 +34,7 @@ export interface ObjectNamespace {
 
 /** One end of a WebSocket of the runtime's. */
 export interface PlatformSocket {
+  binaryType: 'arraybuffer' | 'blob';
   accept(): void;
   send(data: string | ArrayBufferLike | ArrayBufferView): void;
   close(code: number, reason: string): void;

@@ -25,6 +25,7 @@ interface Message {
 export function openSocket({ protocol, isBinary, open }: Upgrade, bytesMax: number): Response {
   const { 0: client, 1: server } = new WebSocketPair();
   server.accept();
+  server.binaryType = 'arraybuffer';
   const waiting: Message[] = [];
   let waitingBytes = 0;
   let isPaused = false;

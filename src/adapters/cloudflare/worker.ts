@@ -17,7 +17,7 @@ const OBJECT = 'broker';
 const worker = {
   async fetch(request: Request, env: WaysideEnv): Promise<Response> {
     const lacking = whatIsMissing(request, env);
-    if (lacking !== undefined) return refusal(new WaysideError('UNAVAILABLE', lacking));
+    if (lacking !== undefined) return refusal(lacking);
     try {
       return await env.WAYSIDE.getByName(OBJECT).fetch(request);
     } catch (error) {
@@ -34,12 +34,18 @@ const worker = {
 
 export default worker;
 
-function whatIsMissing(request: Request, env: WaysideEnv): string | undefined {
+function whatIsMissing(request: Request, env: WaysideEnv): WaysideError | undefined {
   if (typeof env.WAYSIDE?.getByName !== 'function')
-    return 'This Worker has no binding WAYSIDE to the Durable Object class WaysideObject. Add it to wrangler.jsonc (durable_objects and migrations), and deploy again.';
+    return new WaysideError(
+      'UNAVAILABLE',
+      'This Worker has no binding WAYSIDE to the Durable Object class WaysideObject. Add it to wrangler.jsonc (durable_objects and migrations), and deploy again.',
+    );
   const host = request.headers.get('host') ?? new URL(request.url).host;
   if (env.WAYSIDE_TOKEN === undefined && !isLoopback(host))
-    return 'This Worker has no token, and answers nobody but localhost without one. Set it with: npx wrangler secret put WAYSIDE_TOKEN';
+    return new WaysideError(
+      'FORBIDDEN',
+      'This Worker has no token, and answers nobody but localhost without one. Set it: npx wrangler secret put WAYSIDE_TOKEN',
+    );
   return undefined;
 }
 

@@ -133,7 +133,8 @@ export function drained(request: Request, answer: Uint8Array): ReadableStream<Ui
   });
 }
 
-async function drain(request: Request): Promise<void> {
+/** Takes in the rest of a request's body and throws it away, within bounds. */
+export async function drain(request: Request): Promise<void> {
   const reader = request.body?.getReader();
   if (reader === undefined) return;
   let timer: ReturnType<typeof setTimeout> | undefined;
