@@ -57,6 +57,8 @@ export interface GatewayOptions {
    * answer ends only with it. Either way the client comes to read why.
    */
   readonly drainsLater?: boolean | undefined;
+  /** The host has decoded the bytes of headers as UTF-8; else a letter is a byte, as the standard says. */
+  readonly headersAreText?: boolean | undefined;
   /** The request as it stood on the wire, from what the host calls the app with (`env`). */
   readonly wire?: ((env: unknown) => WireRequest | undefined) | undefined;
 }
@@ -101,7 +103,8 @@ export function createGateway(broker: Broker, options: GatewayOptions): Gateway 
     const { raw } = context.req;
     // Made by a session of ours, and by nobody else: whoever speaks there was judged when it opened.
     const inner = (context.env as unknown) instanceof InnerCall ? (context.env as InnerCall) : undefined;
-    const call = new Call(raw, wire(context.env), (name) => context.req.param(name), inner?.namespace);
+    const known = { wire: wire(context.env), home: inner?.namespace, headersAreText: options.headersAreText };
+    const call = new Call(raw, (name) => context.req.param(name), known);
     let response: Response;
     try {
       if (inner === undefined) access.check(raw, route.open ?? false, route.ticketed ?? false);

@@ -7,10 +7,11 @@
  * Holds at the end: everything is stored once, and no group has skipped one. What SIGKILL cannot show is a missing sync:
  * that is the simulator's (test/simulation).
  */
+import type { ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '../conformance/client.ts';
-import type { BrokerProcess, StartOptions } from '../node/_process.ts';
+import type { BrokerProcess } from '../node/_process.ts';
 import { NotStarted, startBroker, temporaryFolder } from '../node/_process.ts';
 import { StationLedger, Violation } from './ledger.ts';
 import type { Tally } from './load.ts';
@@ -18,7 +19,21 @@ import { Load } from './load.ts';
 import { Chance } from './random.ts';
 import { verify, verifyComplete } from './verify.ts';
 
+/** Where a broker runs that is killed. */
+export interface Site {
+  /** @param spawned is called with the process as soon as there is one */
+  start(data: string, spawned?: (child: ChildProcess) => void): Promise<BrokerProcess>;
+  /** Ends a process that is just starting, with all that it has started. */
+  end(child: ChildProcess): void;
+  /** What happens to it beside the load, until the signal ends it. */
+  trouble?(base: string, signal: AbortSignal): Promise<void>;
+  /** Refusals (503) after which nobody knows whether a call counted, beside SHUTTING_DOWN. */
+  readonly opens?: readonly string[];
+}
+
 export interface KillOptions {
+  /** The server as `npm start` runs it unless said. */
+  readonly site?: Site;
   readonly kills: number;
   readonly seed: number;
   /** How long the load runs before a kill, at most. */
@@ -42,14 +57,13 @@ export interface KillReport extends Tally {
 const DRAIN_MS_MAX = 120_000;
 
 /** @throws Violation names the seed; the data folder is kept then */
-export async function runKills({ kills, seed, loadMsMax = 1_500, say = () => undefined, plant }: KillOptions): Promise<KillReport> {
+export async function runKills(asked: KillOptions): Promise<KillReport> {
+  const { kills, seed, loadMsMax = 1_500, say = () => undefined, plant, site = serverSite(plant) } = asked;
   const startedAt = performance.now();
   const chance = new Chance(seed);
   const folder = temporaryFolder();
-  const bug = plant === undefined ? {} : { main: join(import.meta.dirname, '_planted.ts'), env: { PLANT: plant } };
-  const options: StartOptions = { data: folder.path, ...bug };
   const stations = [new StationLedger('synced', 3, ['a', 'b']), new StationLedger('buffered', 2, ['a', 'b'])];
-  const load = new Load(stations, chance.whole(1, 2 ** 31));
+  const load = new Load(stations, chance.whole(1, 2 ** 31), site.opens);
   let killedWhileStarting = 0;
   let orderlyEnds = 0;
   let broker: BrokerProcess | undefined;
@@ -57,21 +71,21 @@ export async function runKills({ kills, seed, loadMsMax = 1_500, say = () => und
     for (let kill = 1; kill <= kills; kill++) {
       if (kill > 1 && chance.is(0.25)) {
         killedWhileStarting += 1;
-        await killStarting(options, chance.whole(0, 500));
+        await killStarting(site, folder.path, chance.whole(0, 500));
         say(`${kill} of ${kills}: SIGKILL while it started`);
         continue;
       }
-      broker = await startBroker(options);
+      broker = await site.start(folder.path);
       if (kill === 1) await makeStations(broker.base, stations);
       const stored = await verifyAll(broker.base, stations);
       const ms = chance.whole(50, loadMsMax);
       // An orderly end now and then: what it writes must not be what a later kill trips over.
       const how = chance.is(0.15) ? 'SIGTERM' : 'SIGKILL';
       if (how === 'SIGTERM') orderlyEnds += 1;
-      await loadUntilEnded(broker, load, ms, how);
+      await loadUntilEnded(site, broker, load, ms, how);
       say(`${kill} of ${kills}: ${how} after ${ms} ms of load; ${stored} messages were there at the start`);
     }
-    broker = await startBroker(options);
+    broker = await site.start(folder.path);
     await verifyAll(broker.base, stations);
     await load.settlePending(broker.base);
     await load.drain(broker.base, AbortSignal.timeout(DRAIN_MS_MAX));
@@ -113,8 +127,9 @@ async function verifyAll(
   return all;
 }
 
-async function loadUntilEnded(broker: BrokerProcess, load: Load, ms: number, how: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+async function loadUntilEnded(site: Site, broker: BrokerProcess, load: Load, ms: number, how: 'SIGKILL' | 'SIGTERM'): Promise<void> {
   const over = new AbortController();
+  const trouble = site.trouble?.(broker.base, over.signal);
   const running = load.run(broker.base, over.signal);
   // A violation ends the load early, and the wait with it.
   await Promise.race([sleep(ms), running]);
@@ -122,12 +137,18 @@ async function loadUntilEnded(broker: BrokerProcess, load: Load, ms: number, how
   over.abort();
   const { code, errors } = await ended;
   if (how === 'SIGTERM' && code !== 0) throw new Violation(`The broker has not ended in order (${code}): ${errors}`);
+  await trouble;
   await running;
 }
 
-async function killStarting(options: StartOptions, afterMs: number): Promise<void> {
+function serverSite(plant: string | undefined): Site {
+  const bug = plant === undefined ? {} : { main: join(import.meta.dirname, '_planted.ts'), env: { PLANT: plant } };
+  return { start: (data, spawned) => startBroker({ data, ...bug, spawned }), end: (child) => void child.kill('SIGKILL') };
+}
+
+async function killStarting(site: Site, data: string, afterMs: number): Promise<void> {
   try {
-    const broker = await startBroker({ ...options, spawned: (child) => void setTimeout(() => child.kill('SIGKILL'), afterMs) });
+    const broker = await site.start(data, (child) => void setTimeout(() => site.end(child), afterMs));
     await broker.kill();
   } catch (error) {
     if (!(error instanceof NotStarted) || error.end.signal !== 'SIGKILL') throw error;

@@ -41,11 +41,14 @@ export class Load {
   readonly tally: Tally = { produced: 0, open: 0, repeats: 0, delivered: 0, redelivered: 0, acked: 0, rejected: 0 };
   readonly #stations: readonly StationLedger[];
   readonly #chance: Chance;
+  readonly #opens: ReadonlySet<string>;
   /** Kept over kills: each is sent again first of all. */
   readonly #pending: Pending[] = [];
   #serial = 0;
 
-  constructor(stations: readonly StationLedger[], seed: number) {
+  /** @param opens refusals (503) that leave open whether a call counted, beside SHUTTING_DOWN */
+  constructor(stations: readonly StationLedger[], seed: number, opens: readonly string[] = []) {
+    this.#opens = new Set(['SHUTTING_DOWN', ...opens]);
     this.#stations = stations;
     this.#chance = new Chance(seed);
   }
@@ -135,7 +138,7 @@ export class Load {
     if (form === 'single') {
       const [message] = messages as [Sent];
       const key: Record<string, string> = message.key === undefined ? {} : { 'message-key': latin1(message.key) };
-      const answer = await certain(
+      const answer = await this.#certain(
         client.call('POST', path, { body: message.text, headers: { 'idempotency-key': message.id, ...key } }),
         [200, 201],
       );
@@ -144,14 +147,14 @@ export class Load {
     }
     if (form === 'json') {
       const json = { messages: messages.map(({ id, key, text }) => ({ id, text, ...(key === undefined ? {} : { key }) })) };
-      const { results } = await certain(client.call('POST', `${path}/batch`, { json }), [201]);
+      const { results } = await this.#certain(client.call('POST', `${path}/batch`, { json }), [201]);
       for (const [index, message] of messages.entries()) stored(message, results[index]);
       return;
     }
     const batch = new BatchBuilder();
     for (const { id, key, text } of messages) batch.append({ id, key, payload: new TextEncoder().encode(text) });
     const query = partition === undefined ? '' : `?partition=${partition}`;
-    const { ranges, duplicates, errors } = await certain(client.call('POST', `${path}/batch${query}`, { records: batch.finish() }), [201]);
+    const { ranges, duplicates, errors } = await this.#certain(client.call('POST', `${path}/batch${query}`, { records: batch.finish() }), [201]);
     if (errors.length > 0) throw new Violation(`${station.name}: a batch is refused in part: ${JSON.stringify(errors)}`);
     for (const [index, at, sequence] of duplicates) stored(messages[index]!, { partition: at, sequence, duplicate: true });
     // Which message went where is told by partition only: what each was is looked at when it is read (verify.ts).
@@ -202,7 +205,7 @@ export class Load {
 
   async #fetch(client: Client, path: string, group: GroupLedger, json: object): Promise<(Delivery & { receipt: string })[]> {
     const askedAt = performance.now();
-    const { messages } = await certain(client.call('POST', `${path}/fetch`, { json }), [200]);
+    const { messages } = await this.#certain(client.call('POST', `${path}/fetch`, { json }), [200]);
     const now = performance.now();
     for (const message of messages) {
       group.delivered({ ...message, text: message.text ?? atob(message.base64 ?? '') }, askedAt, now);
@@ -223,7 +226,7 @@ export class Load {
     const receipts = messages.map(({ receipt }) => receipt);
     let answer: { failed: { receipt: string; code: string }[] };
     try {
-      answer = await certain(client.call('POST', `${path}/${verb}`, { json: { receipts } }), [200, 207]);
+      answer = await this.#certain(client.call('POST', `${path}/${verb}`, { json: { receipts } }), [200, 207]);
     } catch (error) {
       if (verb === 'reject') for (const { partition, sequence } of messages) group.maybeDead(placeOf(partition, sequence));
       throw error;
@@ -242,20 +245,20 @@ export class Load {
       this.tally[verb === 'ack' ? 'acked' : 'rejected'] += 1;
     }
   }
-}
 
-/** The answer's body. @throws Open there is none, and nobody knows whether it counted; Violation it was refused without a reason */
-// biome-ignore lint/suspicious/noExplicitAny: of several calls
-async function certain(call: ReturnType<Client['call']>, expected: readonly number[]): Promise<any> {
-  let answer: Awaited<typeof call>;
-  try {
-    answer = await call;
-  } catch {
-    throw new Open();
+  /** The answer's body. @throws Open nobody knows whether it counted; Violation it was refused without a reason */
+  // biome-ignore lint/suspicious/noExplicitAny: of several calls
+  async #certain(call: ReturnType<Client['call']>, expected: readonly number[]): Promise<any> {
+    let answer: Awaited<typeof call>;
+    try {
+      answer = await call;
+    } catch {
+      throw new Open();
+    }
+    if (expected.includes(answer.status)) return answer.json;
+    if (answer.status === 503 && this.#opens.has(answer.json.code)) throw new Open();
+    throw new Violation(`not expected, while nothing was wrong but that the process died: ${answer}`);
   }
-  if (expected.includes(answer.status)) return answer.json;
-  if (answer.status === 503 && answer.json.code === 'SHUTTING_DOWN') throw new Open();
-  throw new Violation(`not expected, while nothing was wrong but that the process died: ${answer}`);
 }
 
 /** Header bytes are UTF-8, one letter of a header each. */

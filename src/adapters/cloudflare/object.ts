@@ -102,6 +102,7 @@ export class WaysideObject {
       runtime: 'workerd',
       version: about.version,
       drainsLater: true,
+      headersAreText: true,
       corsOrigins: this.#env.WAYSIDE_CORS_ORIGINS?.split(',').map((origin) => origin.trim()),
     });
     return { broker, gateway };

@@ -1,6 +1,7 @@
 /** What is used of Cloudflare's runtime, as types: no more than that, so that the rest of the project keeps Node's. */
 
-export interface SqlCursor<T> extends Iterable<T> {
+export interface SqlCursor<T> {
+  toArray(): T[];
   readonly rowsRead: number;
   readonly rowsWritten: number;
 }

@@ -18,6 +18,8 @@ const ROW_BYTES_MAX = 1_900_000;
 const BYTES_MAX = 9_500_000_000;
 
 const TABLES: readonly RowTable[] = ['data', 'state', 'parts', 'sections', 'actors'];
+/** Rows of one list, where their bytes are not counted: parts of an entry, pieces of a section, records of actors. */
+const ROWS_MAX = 64;
 const COLUMNS = 'id, sequence, time, before, upto';
 
 export interface SqliteOptions {
@@ -47,7 +49,7 @@ export class SqliteRows implements Rows {
   async open(): Promise<number> {
     const epoch = this.#storage.transactionSync(() => {
       this.#sql.exec('CREATE TABLE IF NOT EXISTS place (id INTEGER PRIMARY KEY, layout INTEGER NOT NULL, epoch INTEGER NOT NULL) STRICT');
-      const [place] = this.#sql.exec<{ layout: number; epoch: number }>('SELECT layout, epoch FROM place WHERE id = 1');
+      const [place] = this.#sql.exec<{ layout: number; epoch: number }>('SELECT layout, epoch FROM place WHERE id = 1').toArray();
       if (place !== undefined && place.layout !== LAYOUT)
         throw new WaysideError(
           'UNAVAILABLE',
@@ -105,26 +107,25 @@ export class SqliteRows implements Rows {
   }
 
   get(table: RowTable, id: number): Uint8Array | undefined {
-    const [row] = this.#sql.exec<{ bytes: ArrayBuffer }>(`SELECT bytes FROM ${table} WHERE id = ?`, id);
+    const [row] = this.#sql.exec<{ bytes: ArrayBuffer }>(`SELECT bytes FROM ${table} WHERE id = ?`, id).toArray();
     return row && new Uint8Array(row.bytes);
   }
 
   list(table: RowTable, from: number, to: number, bytesMax: number): readonly Row[] {
-    const found: Row[] = [];
-    let bytes = 0;
-    const query = `SELECT ${COLUMNS}, bytes FROM ${table} WHERE id >= ? AND id < ? ORDER BY id`;
-    for (const row of this.#sql.exec<Mark & { bytes: ArrayBuffer }>(query, from, to)) {
-      bytes += row.bytes.byteLength;
-      if (found.length > 0 && bytes > bytesMax) break;
-      found.push({ ...markOf(row), bytes: new Uint8Array(row.bytes) });
-    }
-    return found;
+    const range = `FROM ${table} WHERE id >= ?1 AND id < ?2`;
+    const isJournal = table === 'data' || table === 'state';
+    // A cursor that is not read to its end keeps its table locked: what is asked for is no more than what is taken.
+    const end = isJournal && bytesMax < Infinity ? `AND before <= (SELECT before ${range} ORDER BY id LIMIT 1) + ?3` : 'AND ?3 > 0';
+    const most = isJournal ? '' : `LIMIT ${ROWS_MAX}`;
+    const query = `SELECT ${COLUMNS}, bytes ${range} ${end} ORDER BY id ${most}`;
+    const rows = this.#sql.exec<Mark & { bytes: ArrayBuffer }>(query, from, to, Math.min(bytesMax, BYTES_MAX)).toArray();
+    return rows.map((row) => ({ ...markOf(row), bytes: new Uint8Array(row.bytes) }));
   }
 
   mark(table: RowTable, from: number, to: number, which: 'first' | 'last'): RowMark | undefined {
     const order = which === 'first' ? 'ASC' : 'DESC';
     const query = `SELECT ${COLUMNS} FROM ${table} WHERE id >= ? AND id < ? ORDER BY id ${order} LIMIT 1`;
-    const [row] = this.#sql.exec<Mark>(query, from, to);
+    const [row] = this.#sql.exec<Mark>(query, from, to).toArray();
     return row && markOf(row);
   }
 

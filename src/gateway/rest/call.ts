@@ -25,13 +25,14 @@ export class Call {
   bodyRead = false;
   readonly #parameter: (name: string) => string | undefined;
   readonly #home: string;
+  readonly #headersAreText: boolean;
 
-  /** @param home the namespace of a path that names none */
-  constructor(request: Request, wire: WireRequest | undefined, parameter: (name: string) => string | undefined, home = 'default') {
+  constructor(request: Request, parameter: (name: string) => string | undefined, known: CallKnown = {}) {
     this.request = request;
-    this.wire = wire;
+    this.wire = known.wire;
     this.#parameter = parameter;
-    this.#home = home;
+    this.#home = known.home ?? 'default';
+    this.#headersAreText = known.headersAreText ?? false;
   }
 
   get namespace(): string {
@@ -62,9 +63,40 @@ export class Call {
     return this.#parameter(parameter) ?? '';
   }
 
+  /** A letter a byte, as it stood on the wire. */
   header(name: string): string | null {
-    return this.request.headers.get(name);
+    const value = this.request.headers.get(name);
+    return value === null ? null : this.#asBytes(value);
   }
+
+  /** Names and values of all of them. */
+  *headers(): Iterable<readonly [name: string, value: string]> {
+    const raw = this.wire?.rawHeaders;
+    if (raw !== undefined) for (let i = 0; i + 1 < raw.length; i += 2) yield [raw[i]!, raw[i + 1]!];
+    else for (const [name, value] of this.request.headers) yield [name, this.#asBytes(value)];
+  }
+
+  #asBytes(value: string): string {
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII
+    if (!this.#headersAreText || /^[\0-\x7f]*$/.test(value)) return value;
+    // What was no UTF-8 has been replaced, and is none here either.
+    return Array.from(value, (letter) => (letter === '\ufffd' ? '\xff' : bytesOf(letter))).join('');
+  }
+}
+
+/** What is known of a call beyond its request. */
+export interface CallKnown {
+  readonly wire?: WireRequest | undefined;
+  /** The namespace of a path that names none. */
+  readonly home?: string | undefined;
+  /** The host has decoded the headers' bytes as UTF-8. */
+  readonly headersAreText?: boolean | undefined;
+}
+
+const encoder = new TextEncoder();
+
+function bytesOf(text: string): string {
+  return String.fromCharCode(...encoder.encode(text));
 }
 
 /** The path on which routes are matched: raw, so that `%2f` and `%2e` stay inside of the name that they are part of. */

@@ -42,9 +42,7 @@ export function messageHeaders(call: Call): [string, string][] | undefined {
     if (same) same[1] = `${same[1]}, ${text}`;
     else headers.push([name, text]);
   };
-  const raw = call.wire?.rawHeaders;
-  if (raw === undefined) for (const [header, value] of call.request.headers) take(header, value);
-  else for (let i = 0; i + 1 < raw.length; i += 2) take(raw[i]!, raw[i + 1]!);
+  for (const [header, value] of call.headers()) take(header, value);
   return headers;
 }
 
