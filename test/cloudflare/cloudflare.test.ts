@@ -1,4 +1,11 @@
 /** What conformance cannot ask of the Worker: its storage's contract, its end at any time, what wakes it, what is missing of a deployment. */
+import { execFile } from 'node:child_process';
+import { once } from 'node:events';
+import type { IncomingMessage } from 'node:http';
+import { get } from 'node:http';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
 import { CHECKS } from '../contract/volume.ts';
 import { runKills } from '../kill/kills.ts';
@@ -9,6 +16,17 @@ import { bundle, workerd } from './_worker.ts';
 
 /** A second opener: the runtime has one instance of an object at a time. */
 const NEED_A_SECOND_OPENER = 2;
+const ROOT = join(import.meta.dirname, '../..');
+const WRANGLER = join(ROOT, 'node_modules/wrangler/bin/wrangler.js');
+const JSON_TYPE = { 'Content-Type': 'application/json' };
+
+/** Under a name that leads elsewhere. */
+async function calledAs(host: string, url: string): Promise<{ status: number | undefined; json: unknown }> {
+  const request = get(url, { headers: { Host: host } });
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  const pieces = await response.toArray();
+  return { status: response.statusCode, json: JSON.parse(Buffer.concat(pieces).toString()) };
+}
 
 async function running(options: Omit<RuntimeOptions, 'folder'> & { folder?: string }) {
   const folder = temporaryFolder();
@@ -32,4 +50,72 @@ test('killed, and its object ended again and again, under load: nothing answered
   expect(report.messages).toBe(report.produced);
   expect(report.produced).toBeGreaterThan(50);
   expect(site.aborts).toBeGreaterThan(5);
+});
+
+test('what is due wakes an object that nobody calls, also after a restart', { timeout: 60_000 }, async () => {
+  const script = await bundle();
+  const folder = temporaryFolder();
+  onTestFinished(folder.remove);
+  const first = workerd({ script, folder: folder.path });
+  const station = `${(await first.ready).href}v1/stations/s`;
+  await fetch(station, { method: 'PUT' });
+  const delayed = (ms: number) => fetch(`${station}/messages`, { method: 'POST', headers: { 'Message-Delay-Ms': String(ms) }, body: 'x' });
+  const dues: number[] = [];
+  for (const ms of [1_000, 4_000]) dues.push(((await (await delayed(ms)).json()) as { dueAt: number }).dueAt);
+  await first.unsafeEvictDurableObject('wayside', 'WaysideObject', { name: 'broker' });
+  await sleep(Math.max(0, dues[0]! + 300 - Date.now()));
+  await first.dispose();
+  const second = workerd({ script, folder: folder.path });
+  onTestFinished(() => second.dispose());
+  const base = (await second.ready).href;
+  await sleep(Math.max(0, dues[1]! + 1_500 - Date.now()));
+  const { messages } = (await (await fetch(`${base}v1/stations/s/messages?from=start`)).json()) as { messages: { producedAt: number }[] };
+  expect(messages).toHaveLength(2);
+  for (const [i, { producedAt }] of messages.entries()) {
+    expect(producedAt).toBeGreaterThanOrEqual(dues[i]!);
+    // Had it been this call that woke the object, it would be later by a second and more.
+    expect(producedAt - dues[i]!, 'late').toBeLessThan(1_000);
+  }
+});
+
+test('what is missing of a deployment is said at the first request', { timeout: 30_000 }, async () => {
+  const script = await bundle();
+  const without = await running({ script, objects: {} });
+  const answer = await fetch(`${without.base}/v1/health`);
+  expect(answer.status).toBe(503);
+  expect(await answer.json()).toMatchObject({ code: 'UNAVAILABLE', detail: expect.stringContaining('no binding WAYSIDE') });
+  const open = await running({ script });
+  const refused = await calledAs('wayside.example.com', `${open.base}/v1/stations`);
+  expect(refused.status).toBe(403);
+  expect(refused.json).toMatchObject({ code: 'FORBIDDEN', detail: expect.stringContaining('wrangler secret put WAYSIDE_TOKEN') });
+});
+
+test('an object at its limit refuses what is produced, serves the rest, and goes on when there is room', { timeout: 60_000 }, async () => {
+  const { base } = await running({ script: await bundle(), bindings: { WAYSIDE_BYTES_MAX: '8000000' } });
+  const station = `${base}/v1/stations/s`;
+  await fetch(station, { method: 'PUT' });
+  const produce = () => fetch(`${station}/messages`, { method: 'POST', body: new Uint8Array(500_000) });
+  let stored = 0;
+  let answer = await produce();
+  for (; answer.status === 201; answer = await produce()) stored++;
+  expect(answer.status).toBe(507);
+  expect(await answer.json()).toMatchObject({ code: 'STORAGE_FULL' });
+  expect(stored).toBeGreaterThan(8);
+  const fetched = await fetch(`${station}/groups/g/next?consumer=c`, { method: 'POST' });
+  expect((await fetched.arrayBuffer()).byteLength).toBe(500_000);
+  const receipt = fetched.headers.get('message-receipt');
+  const acked = await fetch(`${station}/groups/g/ack`, { method: 'POST', headers: JSON_TYPE, body: JSON.stringify({ receipts: [receipt] }) });
+  expect([acked.status, await acked.json()]).toEqual([200, { failed: [] }]);
+  await fetch(`${station}/purge`, { method: 'POST', headers: JSON_TYPE, body: JSON.stringify({ upTo: 5 }) });
+  await expect.poll(async () => (await produce()).status, { timeout: 10_000 }).toBe(201);
+});
+
+test('the Worker as it is deployed has at most 250 KiB', { timeout: 60_000 }, async () => {
+  const { stdout } = await promisify(execFile)(process.execPath, [WRANGLER, 'deploy', '--dry-run'], {
+    cwd: ROOT,
+    env: { ...process.env, WRANGLER_SEND_METRICS: 'false', NO_COLOR: '1' },
+  });
+  const [, kib] = /gzip: ([\d.]+) KiB/.exec(stdout) ?? [];
+  expect(Number(kib)).toBeGreaterThan(20);
+  expect(Number(kib)).toBeLessThanOrEqual(250);
 });
