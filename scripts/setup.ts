@@ -1,5 +1,5 @@
 /**
- * The programs that the bench measures beside Wayside: where they are, and how they get here.
+ * The programs that tests and the bench need beside what npm brings: where they are, and how they get here.
  *
  *     node scripts/run.mjs node scripts/setup.ts       finds them, installs what is missing, says what there is
  *
@@ -18,6 +18,7 @@ export interface Program {
 const PROGRAMS = {
   redis: { binary: 'redis-server', package: 'redis-server', version: /v=(\S+)/ },
   nats: { binary: 'nats-server', package: 'nats-server', version: /v(\d\S*)/ },
+  chromium: { binary: 'chromium', package: 'chromium', version: /Chromium (\S+)/ },
 } as const;
 type Name = keyof typeof PROGRAMS;
 
@@ -61,7 +62,7 @@ function install(name: Name): void {
   if (!isExecutable('/usr/bin/apt-get') || process.getuid?.() !== 0) {
     const how = isExecutable('/usr/bin/apt-get') ? `sudo apt-get install ${from}` : 'the packages of your system';
     throw new Missing(
-      `The bench measures ${binary} beside Wayside, and it is not in the PATH. Install it (${how}), or leave it out: --without ${name}.`,
+      `${binary} is needed, and not in the PATH. Install it: ${how}. (The bench can leave it out: --without ${name}.)`,
     );
   }
   process.stderr.write(`${binary} is not here: installing Debian's ${from} (apt-get) …\n`);
@@ -70,7 +71,7 @@ function install(name: Name): void {
   try {
     const isDone = aptInstall(from) || (apt('update') && aptInstall(from));
     if (!isDone)
-      throw new Missing(`apt-get could not install ${from}; its messages are above. Mend that, or leave it out: --without ${name}.`);
+      throw new Missing(`apt-get could not install ${from}; its messages are above. Mend that and run this again.`);
   } finally {
     if (holdsBack) rmSync(POLICY);
   }
@@ -99,7 +100,7 @@ function isExecutable(path: string): boolean {
 
 if (import.meta.main) {
   try {
-    for (const name of ['redis', 'nats'] as const) {
+    for (const name of ['redis', 'nats', 'chromium'] as const) {
       const { path, version } = program(name);
       console.log(`${name.padEnd(6)} ${version.padEnd(10)} ${path}`);
     }

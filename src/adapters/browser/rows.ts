@@ -1,0 +1,203 @@
+/**
+ * Rows in IndexedDB.
+ *
+ * Holds: the promises of `Rows`. A write is one strict transaction, which reads the epoch first: an opener that has been followed by
+ * another writes nothing any more, whatever it believes. What the browser takes away (site data cleared, the database deleted)
+ * is told at once: its own requests might never end.
+ * Facts behind it: without `strict` a browser reports a transaction complete before it is written; the quota that it tells is no
+ * promise; a full one aborts the transaction, and what was there stays. Bytes used are not told either.
+ */
+import type { DBSchema, IDBPDatabase } from 'idb';
+import { openDB } from 'idb';
+import { WaysideError } from '../../core/errors.ts';
+import type { Durability, Row, RowChange, RowMark, Rows, RowTable } from '../../core/ports.ts';
+import { DiskFullError } from '../../core/ports.ts';
+import { heldLock } from './lock.ts';
+import { own } from './messages.ts';
+
+const LAYOUT = 1;
+/** One blob a row: browsers write longer values as files of their own, shorter ones one by one are slow. */
+const ROW_BYTES_MAX = 8 * 1024 * 1024;
+const PLACE = 'place';
+const TABLES: readonly RowTable[] = ['data', 'state', 'parts', 'sections', 'actors'];
+const WAIT_MS = 5_000;
+
+/** What is known of a row stands in its key, so that it is read without the bytes. */
+type Key = [id: number, sequence: number, time: number, begin: number, end: number];
+
+interface Schema extends DBSchema {
+  place: { key: 'place'; value: { readonly layout: number; readonly epoch: number } };
+  data: { key: Key; value: Uint8Array };
+  state: { key: Key; value: Uint8Array };
+  parts: { key: Key; value: Uint8Array };
+  sections: { key: Key; value: Uint8Array };
+  actors: { key: Key; value: Uint8Array };
+}
+
+export class IndexedDbRows implements Rows {
+  readonly durability: Durability = 'local';
+  readonly rowBytesMax = ROW_BYTES_MAX;
+  readonly #name: string;
+  readonly #waitMs: number;
+  #database: IDBPDatabase<Schema> | undefined;
+  /** Lets the lock go; undefined where it is not held. */
+  #release: (() => void) | undefined;
+  #epoch = 0;
+  /** Why nothing can be asked any more. */
+  #lost: Error | undefined;
+  /** Told when it is lost, so that no request waits for an answer that never comes. */
+  readonly #waiting = new Set<(error: Error) => void>();
+
+  /** @param waitMs for whoever has the place to let it go */
+  constructor(name: string, waitMs = WAIT_MS) {
+    this.#name = name;
+    this.#waitMs = waitMs;
+  }
+
+  async open(lost: (error: Error) => void): Promise<number> {
+    // Opened again after a failure it keeps the lock: others would take it for gone.
+    this.#database?.close();
+    this.#release ??= await heldLock(ownerLock(this.#name), this.#waitMs);
+    this.#lost = undefined;
+    try {
+      const end = (why: string) => {
+        if (this.#lost !== undefined) return;
+        this.#lost = new Error(why);
+        for (const tell of this.#waiting) tell(this.#lost);
+        lost(this.#lost);
+      };
+      this.#database = await openDB<Schema>(databaseName(this.#name), LAYOUT, {
+        upgrade: (database) => {
+          for (const table of [PLACE, ...TABLES] as const) database.createObjectStore(table);
+        },
+        // Another context wants to delete it, or to upgrade it: as long as it is open here, that waits.
+        blocking: () => {
+          this.#database?.close();
+          end('The database is being deleted, or upgraded by another version.');
+        },
+        terminated: () => end('The browser has closed the database: its data was cleared, or could not be kept.'),
+      });
+      this.#epoch = await this.#raiseEpoch(this.#database);
+      return this.#epoch;
+    } catch (error) {
+      await this.close();
+      throw isVersion(error) ? newer() : error;
+    }
+  }
+
+  async #raiseEpoch(database: IDBPDatabase<Schema>): Promise<number> {
+    const transaction = database.transaction(PLACE, 'readwrite', { durability: 'strict' });
+    const epoch = ((await transaction.store.get('place'))?.epoch ?? 0) + 1;
+    await transaction.store.put({ layout: LAYOUT, epoch }, 'place');
+    await transaction.done;
+    return epoch;
+  }
+
+  async write(changes: readonly RowChange[]): Promise<void> {
+    await this.#bounded(async (database) => {
+      const tables = [...new Set(changes.map(({ table }) => table))];
+      const transaction = database.transaction([PLACE, ...tables], 'readwrite', { durability: 'strict' });
+      const done = transaction.done.catch((error: unknown) => {
+        throw isQuota(error ?? transaction.error) ? new DiskFullError('The browser gives this site no more room.') : error;
+      });
+      // Its own rejection is what counts; the requests' come with it.
+      done.catch(() => undefined);
+      const place = await transaction.objectStore(PLACE).get('place');
+      if (place?.epoch !== this.#epoch) {
+        transaction.abort();
+        await done.catch(() => undefined);
+        throw new Error('Another one has taken the place.');
+      }
+      for (const change of changes) {
+        const store = transaction.objectStore(change.table);
+        const request = change.do === 'remove' ? store.delete(between(change.from, change.to)) : store.put(own(change.row.bytes), keyOf(change.row));
+        request.catch(() => undefined);
+      }
+      transaction.commit();
+      await done;
+    });
+  }
+
+  async get(table: RowTable, id: number): Promise<Uint8Array | undefined> {
+    return this.#bounded((database) => database.get(table, between(id, id + 1)));
+  }
+
+  async list(table: RowTable, from: number, to: number, bytesMax: number): Promise<readonly Row[]> {
+    return this.#bounded(async (database) => {
+      const found: Row[] = [];
+      let bytes = 0;
+      const { store } = database.transaction(table);
+      for (let cursor = await store.openCursor(between(from, to)); cursor !== null; cursor = await cursor.continue()) {
+        bytes += cursor.value.length;
+        if (found.length > 0 && bytes > bytesMax) break;
+        found.push({ ...markOf(cursor.key), bytes: cursor.value });
+      }
+      return found;
+    });
+  }
+
+  async mark(table: RowTable, from: number, to: number, which: 'first' | 'last'): Promise<RowMark | undefined> {
+    return this.#bounded(async (database) => {
+      const { store } = database.transaction(table);
+      const cursor = await store.openKeyCursor(between(from, to), which === 'first' ? 'next' : 'prev');
+      return cursor === null ? undefined : markOf(cursor.key);
+    });
+  }
+
+  space(): { readonly used: number; readonly max: number } {
+    return { used: 0, max: Infinity };
+  }
+
+  async close(): Promise<void> {
+    this.#lost ??= new Error('The database is closed.');
+    this.#database?.close();
+    this.#database = undefined;
+    this.#release?.();
+    this.#release = undefined;
+  }
+
+  /** Ends with the place, whatever becomes of the request. */
+  #bounded<T>(ask: (database: IDBPDatabase<Schema>) => Promise<T>): Promise<T> {
+    const database = this.#database;
+    if (this.#lost !== undefined || database === undefined) return Promise.reject(this.#lost ?? new Error('The database is not open.'));
+    return new Promise((resolve, reject) => {
+      this.#waiting.add(reject);
+      ask(database)
+        .then(resolve, reject)
+        .finally(() => this.#waiting.delete(reject));
+    });
+  }
+}
+
+export function databaseName(name: string): string {
+  return `wayside:${name}`;
+}
+
+/** Whoever has the place holds this lock: others learn by it that the place is free. */
+export function ownerLock(name: string): string {
+  return `wayside-owner:${name}`;
+}
+
+function between(from: number, to: number): IDBKeyRange {
+  return IDBKeyRange.bound([from], [to], false, true);
+}
+
+function keyOf({ id, sequence, time, begin, end }: Row): Key {
+  return [id, sequence, time, begin, end];
+}
+
+function markOf([id, sequence, time, begin, end]: Key): RowMark {
+  return { id, sequence, time, begin, end };
+}
+
+function isQuota(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'QuotaExceededError';
+}
+
+function isVersion(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'VersionError';
+}
+
+function newer(): WaysideError {
+  return new WaysideError('UNAVAILABLE', 'The data was written by a newer version of Wayside. Load that version (reload the page).');
+}

@@ -1,0 +1,58 @@
+/** The contract of a volume over IndexedDB: `contract()` answers with what came out, in a page or in a worker. */
+import { databaseName, IndexedDbRows } from '../../../src/adapters/browser/rows.ts';
+import { browserClock, browserTimers } from '../../../src/adapters/browser/timers.ts';
+import type { RowChange } from '../../../src/core/ports.ts';
+import { RowVolume } from '../../../src/core/rows/volume.ts';
+import type { VolumeFactory } from '../../contract/volume.ts';
+import { runChecks, volumeChecks } from '../../contract/volume.ts';
+
+/** Fails when it is told to, before a write or after it. */
+class FaultyRows extends IndexedDbRows {
+  fails: 'write' | 'sync' | undefined;
+
+  override async write(changes: readonly RowChange[]): Promise<void> {
+    const { fails } = this;
+    this.fails = undefined;
+    if (fails === 'write') throw new Error('The write fails.');
+    await super.write(changes);
+    if (fails === 'sync') throw new Error('The sync fails.');
+  }
+}
+
+/** A second opener is refused after so long. */
+const WAIT_MS = 200;
+
+function factory(): VolumeFactory {
+  const timers = browserTimers();
+  let places = 0;
+  return {
+    name: 'the log over IndexedDB',
+    timers,
+    // What a browser's database takes on the disk is the browser's, and not told.
+    traits: { persistent: true, exclusive: true, copiesForward: true, faults: true },
+    async place() {
+      const name = `contract-${++places}`;
+      let current: FaultyRows | undefined;
+      return {
+        volume: () => {
+          const rows = new FaultyRows(name, WAIT_MS);
+          current ??= rows;
+          return new RowVolume({ rows, timers, clock: browserClock });
+        },
+        fail(what) {
+          if (current !== undefined) current.fails = what;
+        },
+        cleanUp: async () => {
+          indexedDB.deleteDatabase(databaseName(name));
+        },
+      };
+    },
+  };
+}
+
+async function contract() {
+  const { passed, skipped, failed } = await runChecks(volumeChecks, factory());
+  return { passed, skipped: skipped.length, failed: failed.map(({ name, error }) => `${name}: ${error instanceof Error ? error.stack : String(error)}`) };
+}
+
+Object.assign(globalThis, { contract });

@@ -1,0 +1,3 @@
+import { serveWayside } from '../../../src/adapters/browser/service-worker.ts';
+
+serveWayside();
