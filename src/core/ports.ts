@@ -264,7 +264,7 @@ export interface Row extends RowMark {
 export type RowChange =
   /** Replaces the row of that id, if there is one. */
   | { readonly do: 'put'; readonly table: RowTable; readonly row: Row }
-  /** All rows of the table with `from` ≤ id < `to`. */
+  /** All rows of the table with `from` ≤ id < `to`; `from` is less. */
   | { readonly do: 'remove'; readonly table: RowTable; readonly from: number; readonly to: number };
 
 /**

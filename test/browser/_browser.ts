@@ -33,7 +33,8 @@ export async function startSite(port = 0): Promise<Site> {
   await build({ entryPoints: ENTRIES, outdir: folder, bundle: true, format: 'esm', target: 'es2024', logLevel: 'error' });
   const server = createServer(({ url = '/' }, response) => {
     const [, name = '', kind = ''] = /^\/([a-z]+)\.(html|js)(?:\?.*)?$/.exec(url) ?? [];
-    if (kind === 'html') {
+    if (url === '/favicon.ico') response.writeHead(204).end();
+    else if (kind === 'html') {
       const script = name === 'empty' ? '' : `<script type="module" src="/${name}.js"></script>`;
       response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(`<!doctype html><title>${name}</title>${script}`);
     } else if (kind === 'js' && Object.hasOwn(ENTRIES, name)) {

@@ -1,6 +1,6 @@
 /** The broker in Chromium: its storage's contract, tabs that share it, and what becomes of it when they go. */
-import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { CHECKS } from '../contract/volume.ts';
 import type { Site } from './_browser.ts';
 import { startBrowser, startSite } from './_browser.ts';
@@ -10,6 +10,8 @@ declare global {
   var contract: () => Promise<unknown>;
   // biome-ignore lint/suspicious/noExplicitAny: of the browser's own types
   var browserBroker: (options?: object) => any;
+  // biome-ignore lint/suspicious/noExplicitAny: of the browser's own types
+  var broker: any;
 }
 
 let site: Site;
@@ -31,20 +33,162 @@ test('the log over IndexedDB keeps the contract', { timeout: 180_000 }, async ()
   expect(await page.evaluate(() => contract())).toEqual({ passed: CHECKS, skipped: 0, failed: [] });
 });
 
-test.each(['shared', 'dedicated'] as const)('two tabs share one broker, in a %s worker', { timeout: 60_000 }, async (host) => {
+type Kind = 'shared' | 'dedicated';
+
+/** A page with a broker of that kind, at hand as `broker`. */
+async function tab(context: BrowserContext, host: Kind, script = 'page'): Promise<Page> {
+  const page = await context.newPage();
+  page.on('console', (message) => message.type() === 'error' && console.error(`a page: ${message.text()}`));
+  page.on('pageerror', (error) => console.error(`a page: ${error.message}`));
+  await page.goto(`${site.origin}/${script}.html`);
+  await page.waitForFunction('globalThis.browserBroker');
+  await page.evaluate((kind) => void Object.assign(globalThis, { broker: browserBroker({ host: kind }) }), host);
+  return page;
+}
+
+async function fresh(): Promise<BrowserContext> {
   const context = await browser.newContext();
   onTestFinished(() => context.close());
-  const [one, two] = await Promise.all([context.newPage(), context.newPage()]);
-  for (const page of [one, two]) {
-    page.on('console', (message) => console.log('page:', message.text()));
-    await page.goto(`${site.origin}/page.html`);
+  return context;
+}
+
+describe.each(['shared', 'dedicated'] as const)('in a %s worker', (host) => {
+  test('two tabs share one broker, and what one leases the other does not get', { timeout: 60_000 }, async () => {
+    const context = await fresh();
+    const one = await tab(context, host);
+    const two = await tab(context, host);
+    const produced = await one.evaluate(async () => {
+      await broker.station('orders').create();
+      return broker.station('orders').produce({ total: 12 });
+    });
+    expect(produced).toMatchObject({ partition: 0, sequence: 1, durability: 'local' });
+    const fetched = () =>
+      two.evaluate(async () => {
+        const messages = await broker.station('orders').group('billing').fetch({ max: 10 });
+        for (const message of messages) await message.ack();
+        return messages.map(({ payload }: { payload: unknown }) => payload);
+      });
+    expect(await fetched()).toEqual([{ total: 12 }]);
+    expect(await fetched()).toEqual([]);
+    expect(await two.evaluate(() => broker.host)).toBe(host === 'shared' ? 'shared' : 'elsewhere');
+    expect(await one.evaluate(async () => (await broker.health()).runtime)).toBe('browser');
+  });
+
+  test('reloaded, everything is still there', { timeout: 60_000 }, async () => {
+    const context = await fresh();
+    const page = await tab(context, host);
+    await page.evaluate(async () => {
+      await broker.station('orders').create();
+      for (let n = 0; n < 50; n++) await broker.station('orders').produce({ n });
+    });
+    await page.reload();
     await page.waitForFunction('globalThis.browserBroker');
-  }
-  const produced = await one.evaluate(async (kind) => {
-    const broker = browserBroker({ host: kind });
-    Object.assign(globalThis, { broker });
-    await broker.createStation('orders');
-    return broker.station('orders').produce({ json: { total: 12 } });
-  }, host);
-  expect(produced).toMatchObject({ partition: 0, sequence: 1, durability: 'local' });
+    const read = await page.evaluate(async (kind) => {
+      const found: unknown[] = [];
+      for await (const { payload } of browserBroker({ host: kind }).station('orders').read({ from: 'start' })) found.push(payload);
+      return found;
+    }, host);
+    expect(read).toEqual(Array.from({ length: 50 }, (_, n) => ({ n })));
+  });
+
+  test('the tab that had it goes, another one goes on within a second, and nothing answered is lost', { timeout: 60_000 }, async () => {
+    const context = await fresh();
+    const one = await tab(context, host);
+    const two = await tab(context, host);
+    await one.evaluate(() => broker.station('s').create());
+    await two.evaluate(() => {
+      const log: { at: number; sequence: number }[] = [];
+      const run = async () => {
+        for (let n = 0; ; n++) {
+          const { sequence } = await broker.station('s').produce({ n });
+          log.push({ at: performance.now(), sequence });
+        }
+      };
+      run().catch((error) => Object.assign(globalThis, { failed: String(error) }));
+      Object.assign(globalThis, { log });
+    });
+    await two.waitForFunction('log.length > 20');
+    const before = (await two.evaluate('log.length')) as number;
+    await one.close();
+    await two.waitForFunction(`log.length > ${before + 100}`);
+    const { gap, sequences, failed } = (await two.evaluate(`({
+      gap: Math.max(...log.slice(1).map(({ at }, i) => at - log[i].at)),
+      sequences: log.map(({ sequence }) => sequence),
+      failed: globalThis.failed,
+    })`)) as { gap: number; sequences: number[]; failed: string | undefined };
+    expect(failed).toBeUndefined();
+    expect(gap, 'milliseconds without an answer').toBeLessThan(1_000);
+    expect(sequences).toEqual(Array.from(sequences, (_, i) => i + 1));
+  });
+
+  test('a tab that is closed gives back what it held, and takes no more', { timeout: 60_000 }, async () => {
+    const context = await fresh();
+    const stays = await tab(context, host);
+    const goes = await tab(context, host);
+    await stays.evaluate(async () => {
+      await broker.station('s').create();
+      await broker.station('s').group('g').create();
+    });
+    await goes.evaluate(() => {
+      void broker.station('s').group('g').handle(() => new Promise(() => undefined), { leaseMs: 2_000 });
+    });
+    await stays.evaluate(() => broker.station('s').produce({ n: 1 }));
+    await expect.poll(() => stays.evaluate(async () => (await broker.station('s').group('g').info()).inFlight)).toBe(1);
+    await goes.close();
+    await stays.evaluate(() => broker.station('s').produce({ n: 2 }));
+    const taken = await stays.evaluate(async () => {
+      const found: number[] = [];
+      for (let until = performance.now() + 8_000; found.length < 2 && performance.now() < until; )
+        for (const message of await broker.station('s').group('g').fetch({ max: 10, waitMs: 1_000 })) {
+          found.push(message.payload.n);
+          await message.ack();
+        }
+      return found.sort();
+    });
+    expect(taken).toEqual([1, 2]);
+  });
+});
+
+test('the Service Worker serves the same API to fetch; without a page that has the broker it says 503', { timeout: 60_000 }, async () => {
+  const context = await fresh();
+  const page = await tab(context, 'shared');
+  await page.evaluate(async () => {
+    await navigator.serviceWorker.register('/sw.js', { type: 'module' });
+    await navigator.serviceWorker.ready;
+  });
+  await page.waitForFunction('navigator.serviceWorker.controller');
+  const ask = (of: Page, method: string, path: string, body?: string) =>
+    of.evaluate(
+      async ([verb, target, text]) => {
+        const json = text === undefined ? {} : { body: text, headers: { 'Content-Type': 'application/json' } };
+        const answer = await fetch(`/wayside/v1${target}`, { method: verb!, ...json });
+        return { status: answer.status, retry: answer.headers.get('retry-after'), text: await answer.text() };
+      },
+      [method, path, body] as const,
+    );
+  expect((await ask(page, 'PUT', '/stations/orders')).status).toBe(201);
+  expect(await ask(page, 'POST', '/stations/orders/messages', '{"total":12}')).toMatchObject({ status: 201 });
+  const next = await ask(page, 'POST', '/stations/orders/groups/g/next?consumer=me');
+  expect(next).toMatchObject({ status: 200, text: '{"total":12}' });
+  const other = await context.newPage();
+  await other.goto(`${site.origin}/empty.html`);
+  expect((await ask(other, 'GET', '/stations/orders')).status, 'over the door of the other page').toBe(200);
+  await page.close();
+  await expect.poll(async () => (await ask(other, 'GET', '/stations/orders')).status, { timeout: 20_000 }).toBe(503);
+  const refused = await ask(other, 'GET', '/stations/orders');
+  expect(Number(refused.retry)).toBeGreaterThanOrEqual(1);
+  expect(JSON.parse(refused.text)).toMatchObject({ code: 'UNAVAILABLE', detail: expect.stringContaining('No page') });
+});
+
+test('without IndexedDB it says so; memory is kept only where it is asked for, and each answer says so', { timeout: 60_000 }, async () => {
+  const context = await fresh();
+  const page = await tab(context, 'dedicated');
+  const told = await page.evaluate(async () => {
+    const memory = browserBroker({ storage: 'memory', host: 'dedicated' });
+    await memory.station('s').create();
+    const { durability } = await memory.station('s').produce('x');
+    await memory.close();
+    return durability;
+  });
+  expect(told).toBe('memory');
 });

@@ -11,6 +11,7 @@ import { ownerLock } from './rows.ts';
 
 /** A worker that starts loads its script and opens the database; slow machines take their time. */
 const OPEN_MS_MAX = 10_000;
+const KNOCK_MS = 50;
 
 export interface Door {
   readonly channel: Channel;
@@ -31,6 +32,7 @@ export interface Way {
 /** @throws UNAVAILABLE nobody opens it, or the broker cannot be opened. @param signal nobody waits any more */
 export async function openDoor(way: Way, kind: DoorWanted['kind'], namespace: string | undefined, signal: AbortSignal): Promise<Door> {
   const wanted: DoorWanted = { wayside: 'door', kind, namespace, alive: await way.alive };
+  const isDistant = way.hand === undefined;
   const { channel, knock } = way.hand === undefined ? distant(way.name, wanted) : near(way.hand, wanted);
   const over = new AbortController();
   const close = () => {
@@ -38,7 +40,7 @@ export async function openDoor(way: Way, kind: DoorWanted['kind'], namespace: st
     channel.close();
   };
   try {
-    await opened(channel, knock, signal);
+    await opened(channel, knock, signal, isDistant ? () => way.hand === undefined : undefined);
   } catch (error) {
     close();
     throw error;
@@ -63,20 +65,26 @@ function distant(name: string, wanted: DoorWanted) {
   return { channel, knock };
 }
 
-function opened(channel: Channel, knock: () => void, signal: AbortSignal): Promise<void> {
+/** @param isStill given: knocks again and again (nobody may listen yet), as long as that is the way to go */
+function opened(channel: Channel, knock: () => void, signal: AbortSignal, isStill?: () => boolean): Promise<void> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(
       () => fail(new WaysideError('UNAVAILABLE', 'No tab or worker of this site answers. It is tried again.', { retryAfterMs: 200 })),
       OPEN_MS_MAX,
     );
-    const fail = (error: unknown) => {
+    const again = isStill && setInterval(() => (isStill() ? knock() : fail(new WaysideError('UNAVAILABLE', 'This tab has the broker now.'))), KNOCK_MS);
+    const end = () => {
       clearTimeout(timer);
+      clearInterval(again);
+    };
+    const fail = (error: unknown) => {
+      end();
       reject(error);
     };
     signal.addEventListener('abort', () => fail(signal.reason), { once: true });
     channel.onmessage = ({ data }: MessageEvent<DoorOpened>) => {
       if (!('opened' in data)) return;
-      clearTimeout(timer);
+      end();
       channel.onmessage = null;
       if (data.opened) resolve();
       else reject(new WaysideError('UNAVAILABLE', data.error.detail, { retryAfterMs: 200 }));

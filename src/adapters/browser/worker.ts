@@ -29,8 +29,12 @@ if ('onconnect' in scope) {
   };
 } else {
   scope.onmessage = asked;
+  const known = new Set<string>();
   const common = new BroadcastChannel(commonChannel(name));
   common.onmessage = ({ data }: MessageEvent<DoorWanted>) => {
-    if (data?.wayside === 'door' && data.to !== undefined) void host.serve(new BroadcastChannel(data.to), data);
+    // Who hears nothing at once knocks again.
+    if (data?.wayside !== 'door' || data.to === undefined || known.has(data.to)) return;
+    known.add(data.to);
+    void host.serve(new BroadcastChannel(data.to), data);
   };
 }

@@ -82,11 +82,12 @@ function removal({ id }: Actor): RowChange[] {
 function trim(actor: Actor): RowChange[] {
   const { id, data, state } = actor;
   const both = Math.min(data, state);
-  return [
+  const ranges = [
     { do: 'remove', table: 'data', from: baseOf(id), to: rowId(id, actor.isMixed ? both : data) },
     { do: 'remove', table: 'state', from: baseOf(id), to: rowId(id, state) },
     { do: 'remove', table: 'parts', from: baseOf(id), to: partsOf(id, both) },
-  ];
+  ] as const;
+  return ranges.filter(({ from, to }) => from < to);
 }
 
 function section(actor: number, slot: number, body: Uint8Array | null, rowBytesMax: number): RowChange[] {

@@ -79,6 +79,7 @@ export class SimRows implements Rows {
       table.set(row.id, { ...row, bytes: row.bytes.slice() });
       return;
     }
+    if (change.from >= change.to) throw new TypeError('The range is empty.');
     for (const id of table.keys()) if (id >= change.from && id < change.to) table.delete(id);
   }
 
