@@ -47,6 +47,8 @@ export interface GatewayOptions {
   readonly limits: Limits;
   /** Origins whose pages may call, as `https://example.org`; none unless set. */
   readonly corsOrigins?: readonly string[] | undefined;
+  /** There is no network to the broker (a browser's worker, say): whoever reaches it may do everything. */
+  readonly isPrivate?: boolean | undefined;
   readonly clock: Clock;
   readonly timers: Timers;
   /** Makes tickets: must be one that nobody can guess. */

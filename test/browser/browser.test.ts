@@ -152,10 +152,7 @@ describe.each(['shared', 'dedicated'] as const)('in a %s worker', (host) => {
 test('the Service Worker serves the same API to fetch; without a page that has the broker it says 503', { timeout: 60_000 }, async () => {
   const context = await fresh();
   const page = await tab(context, 'shared');
-  await page.evaluate(async () => {
-    await navigator.serviceWorker.register('/sw.js', { type: 'module' });
-    await navigator.serviceWorker.ready;
-  });
+  await page.evaluate(`navigator.serviceWorker.register('/sw.js', { type: 'module' }).then(() => navigator.serviceWorker.ready).then(() => true)`);
   await page.waitForFunction('navigator.serviceWorker.controller');
   const ask = (of: Page, method: string, path: string, body?: string) =>
     of.evaluate(

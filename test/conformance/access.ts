@@ -47,7 +47,7 @@ async function everyCall(
 export const access: Check[] = [
   {
     name: 'with a token: 401 for every call without it, or with a wrong one, and nothing is told or changed',
-    needs: ['servers'],
+    needs: ['servers', 'token'],
     async run(t) {
       const own = await t.own({ token: 'secret-1' });
       for (const authorization of [
@@ -68,7 +68,7 @@ export const access: Check[] = [
   },
   {
     name: 'with a token: health needs none; the token opens the rest, whatever Host and Origin say',
-    needs: ['servers', 'raw'],
+    needs: ['servers', 'raw', 'token'],
     async run(t) {
       const own = await t.own({ token: 'secret-1' });
       status(await own.get('/v1/health', { anonymous: true }), 200);
@@ -80,7 +80,7 @@ export const access: Check[] = [
   },
   {
     name: 'a ticket opens one call of events, once, and no other call',
-    needs: ['servers'],
+    needs: ['servers', 'token'],
     async run(t) {
       const own = await t.own({ token: 'secret-1' });
       const s = await own.station();
@@ -107,6 +107,7 @@ export const access: Check[] = [
   },
   {
     name: 'without a token: pages of other origins may do nothing, and are told nothing',
+    needs: ['origins'],
     async run(t) {
       const { host } = new URL(t.server.base);
       for (const origin of ['https://example.org', 'http://localhost:1', 'null', `http://${host}.example.org`]) {
@@ -120,6 +121,7 @@ export const access: Check[] = [
   },
   {
     name: 'a preflight of another origin opens nothing',
+    needs: ['origins'],
     async run(t) {
       const answer = await t.call('OPTIONS', '/v1/stations/x/messages', {
         headers: { origin: 'https://example.org', 'access-control-request-method': 'POST' },

@@ -11,11 +11,11 @@ import { Failure } from './expect.ts';
 import { Station } from './station.ts';
 
 /**
- * `raw`: bytes on a connection as they are. `servers`: servers of the check's own, with a token or stopped midway.
+ * `raw`: bytes on a connection as they are. `servers`: servers of the check's own, stopped midway, or with a `token`.
  * `ending`: it is asked to end, and ends in order. `http`, `paths`: HTTP's own rules, and paths, are judged by the broker's
- * server. `leaving`: it is told that a client has gone that only waited.
+ * server. `leaving`: it is told that a client has gone that only waited. `origins`: pages of other origins can call at all.
  */
-export type Ability = 'raw' | 'servers' | 'ending' | 'http' | 'paths' | 'leaving';
+export type Ability = 'raw' | 'servers' | 'token' | 'ending' | 'http' | 'paths' | 'leaving' | 'origins';
 
 export interface Check {
   readonly name: string;
@@ -42,6 +42,8 @@ export interface Server {
 export interface Runtime {
   readonly name: string;
   readonly lacks: Readonly<Partial<Record<Ability, string>>>;
+  /** The strongest durability that it gives; `synced` unless said. */
+  readonly strongest?: string;
   start(options: { readonly token?: string | undefined }): Promise<Server>;
   /** Sends the lines and the body as they are, with `Host` unless a line names one, and takes one answer. */
   raw?(base: string, head: readonly string[], body?: Uint8Array): Promise<Answer>;

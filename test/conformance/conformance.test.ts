@@ -9,7 +9,7 @@ import { TOPICS } from './topics.ts';
 const CHECKS = 480;
 const CHECK_MS_MAX = 60_000;
 
-const chosen = (process.env.RUNTIME ?? 'node,deno,bun').split(',').map(runtimeNamed);
+const chosen = (process.env.RUNTIME ?? 'node,deno,bun,workerd,browser').split(',').map(runtimeNamed);
 
 test('an unknown runtime throws', () => {
   expect(() => runtimeNamed('abacus')).toThrow('There is no runtime named abacus');

@@ -81,7 +81,7 @@ export const framesBad: Check[] = [
   },
   {
     name: 'a missing or wrong token in the first frame is 4401; a right one opens it, and calls need no other',
-    needs: ['servers'],
+    needs: ['servers', 'token'],
     async run(t) {
       const own = await t.own({ token: 'a-root-token' });
       for (const token of [undefined, '', 'wrong', 'a-root-token ', 'a-root-toke']) {
@@ -96,7 +96,7 @@ export const framesBad: Check[] = [
   },
   {
     name: 'a ticket opens one socket, once',
-    needs: ['servers'],
+    needs: ['servers', 'token'],
     async run(t) {
       const own = await t.own({ token: 'a-root-token' });
       const { ticket } = (await own.post('/v1/tickets', { json: {} })).json;

@@ -5,6 +5,7 @@
  * Holds: a name that is not in the table throws, so that nothing can be chosen and pass by running nothing.
  */
 import { connect } from 'node:net';
+import { Bridge } from '../browser/_bridge.ts';
 import { bundle, startWorkerd } from '../cloudflare/_worker.ts';
 import type { BrokerProcess } from '../node/_process.ts';
 import { startBroker, temporaryFolder } from '../node/_process.ts';
@@ -27,6 +28,18 @@ const RUNTIMES: Readonly<Record<string, Runtime>> = {
     },
     start: startWorker,
     raw: rawRequest,
+  },
+  browser: {
+    name: 'browser',
+    lacks: {
+      raw: 'a page has no connection of its own: fetch writes the request',
+      token: 'there is no network to a broker in the browser: whoever runs in its origin may do everything',
+      ending: 'a browser ends its workers without asking them: whoever waits asks again',
+      leaving: 'Chromium tells a Service Worker nothing of a fetch that was given up while it waits: what it was given comes back when the lease ends',
+      origins: 'a Service Worker answers pages of its own origin alone: others cannot ask it',
+    },
+    strongest: 'local',
+    start: startInBrowser,
   },
 };
 
@@ -52,6 +65,36 @@ async function startWorker({ token }: StartOptions): Promise<Server> {
   bundled ??= bundle();
   const script = await bundled;
   return served(token, (data) => startWorkerd({ script, data, token }));
+}
+
+/** Chromium, through a bridge. */
+async function startInBrowser(): Promise<Server> {
+  const folder = temporaryFolder();
+  const bridge = new Bridge(folder.path);
+  await bridge.start();
+  return {
+    get base() {
+      return bridge.base;
+    },
+    token: undefined,
+    async end() {
+      await bridge.stop();
+      return true;
+    },
+    begin: () => bridge.start(),
+    async restart() {
+      await bridge.stop();
+      await bridge.start();
+    },
+    async crash() {
+      await bridge.kill();
+      await bridge.start();
+    },
+    async close() {
+      await bridge.close();
+      folder.remove();
+    },
+  };
 }
 
 let bundled: Promise<string> | undefined;

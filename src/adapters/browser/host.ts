@@ -84,7 +84,7 @@ export class BrowserHost {
     const limits = makeLimits();
     if (this.#options.storage === 'memory') await heldLock(ownerLock(this.#options.name), LOCK_MS_MAX);
     const broker = await openBroker({ volume: this.#volume(ports), memory: new MemoryVolume(ports.timers), ...ports, limits });
-    const gateway = createGateway(broker, { ...ports, limits, runtime: 'browser', version: about.version, corsOrigins: [self.location.origin] });
+    const gateway = createGateway(broker, { ...ports, limits, runtime: 'browser', version: about.version, isPrivate: true });
     return { broker, gateway };
   }
 

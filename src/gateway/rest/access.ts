@@ -13,6 +13,8 @@ export interface AccessOptions {
   readonly token?: string | undefined;
   /** Origins whose pages may call, as `https://example.org`; none unless set. */
   readonly corsOrigins?: readonly string[] | undefined;
+  /** There is no network to the broker: whoever reaches it is of its own origin, and may do everything. */
+  readonly isPrivate?: boolean | undefined;
 }
 
 /** A request, as far as it is judged here. */
@@ -25,8 +27,10 @@ export class Access {
   readonly #token: string | undefined;
   readonly #origins: ReadonlySet<string>;
   readonly #tickets: Tickets;
+  readonly #isPrivate: boolean;
 
-  constructor({ token, corsOrigins = [] }: AccessOptions, tickets: Tickets) {
+  constructor({ token, corsOrigins = [], isPrivate = false }: AccessOptions, tickets: Tickets) {
+    this.#isPrivate = isPrivate;
     this.#token = token;
     this.#origins = new Set(corsOrigins);
     this.#tickets = tickets;
@@ -80,6 +84,7 @@ export class Access {
   }
 
   #checkLocal(request: Asked): void {
+    if (this.#isPrivate) return;
     const host = request.headers.get('host') ?? new URL(request.url).host;
     if (!isLoopback(host)) {
       throw new WaysideError(
