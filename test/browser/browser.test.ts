@@ -2,8 +2,10 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { CHECKS } from '../contract/volume.ts';
+import { runKills } from '../kill/kills.ts';
 import type { Site } from './_browser.ts';
 import { startBrowser, startSite } from './_browser.ts';
+import { browserSite } from './_site.ts';
 
 declare global {
   // What the pages have at hand.
@@ -188,4 +190,10 @@ test('without IndexedDB it says so; memory is kept only where it is asked for, a
     return durability;
   });
   expect(told).toBe('memory');
+});
+
+test('the whole browser is killed under load: nothing answered is lost', { timeout: 180_000 }, async () => {
+  const report = await runKills({ site: browserSite(), kills: 5, seed: Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31)), loadMsMax: 1_500 });
+  expect(report.messages).toBe(report.produced);
+  expect(report.produced).toBeGreaterThan(50);
 });

@@ -1,6 +1,7 @@
 /** The Worker as a site of the kill test: workerd is killed, and its object ended again and again in between. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Site } from '../kill/kills.ts';
+import { killedWhileStarting } from '../kill/kills.ts';
 import { bundle, startWorkerd } from './_worker.ts';
 
 export interface WorkerSite extends Site {
@@ -15,8 +16,9 @@ export async function workerSite(): Promise<WorkerSite> {
     get aborts() {
       return aborts;
     },
-    start: (data, spawned) => startWorkerd({ script, data, spawned }),
-    end: ({ pid }) => void process.kill(-pid!, 'SIGKILL'),
+    start: (data) => startWorkerd({ script, data }),
+    killStarting: (data, afterMs) =>
+      killedWhileStarting((spawned) => startWorkerd({ script, data, spawned }), afterMs, ({ pid }) => void process.kill(-pid!, 'SIGKILL')),
     async trouble(base, signal) {
       while (!signal.aborted) {
         await sleep(20 + Math.random() * 130);

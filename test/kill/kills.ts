@@ -21,10 +21,11 @@ import { verify, verifyComplete } from './verify.ts';
 
 /** Where a broker runs that is killed. */
 export interface Site {
-  /** @param spawned is called with the process as soon as there is one */
-  start(data: string, spawned?: (child: ChildProcess) => void): Promise<BrokerProcess>;
-  /** Ends a process that is just starting, with all that it has started. */
-  end(child: ChildProcess): void;
+  start(data: string): Promise<Pick<BrokerProcess, 'base' | 'stop' | 'kill'>>;
+  /** Starts it, and kills it with all that it has started, `afterMs` later, whatever it has come to. */
+  killStarting(data: string, afterMs: number): Promise<void>;
+  /** The strongest durability that it gives; `synced` unless said. */
+  readonly strongest?: string;
   /** What happens to it beside the load, until the signal ends it. */
   trouble?(base: string, signal: AbortSignal): Promise<void>;
   /** Refusals (503) after which nobody knows whether a call counted, beside SHUTTING_DOWN. */
@@ -62,16 +63,16 @@ export async function runKills(asked: KillOptions): Promise<KillReport> {
   const startedAt = performance.now();
   const chance = new Chance(seed);
   const folder = temporaryFolder();
-  const stations = [new StationLedger('synced', 3, ['a', 'b']), new StationLedger('buffered', 2, ['a', 'b'])];
+  const stations = [new StationLedger(site.strongest ?? 'synced', 3, ['a', 'b']), new StationLedger('buffered', 2, ['a', 'b'])];
   const load = new Load(stations, chance.whole(1, 2 ** 31), site.opens);
   let killedWhileStarting = 0;
   let orderlyEnds = 0;
-  let broker: BrokerProcess | undefined;
+  let broker: Awaited<ReturnType<Site['start']>> | undefined;
   try {
     for (let kill = 1; kill <= kills; kill++) {
       if (kill > 1 && chance.is(0.25)) {
         killedWhileStarting += 1;
-        await killStarting(site, folder.path, chance.whole(0, 500));
+        await site.killStarting(folder.path, chance.whole(0, 500));
         say(`${kill} of ${kills}: SIGKILL while it started`);
         continue;
       }
@@ -127,7 +128,7 @@ async function verifyAll(
   return all;
 }
 
-async function loadUntilEnded(site: Site, broker: BrokerProcess, load: Load, ms: number, how: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+async function loadUntilEnded(site: Site, broker: Pick<BrokerProcess, 'base' | 'stop' | 'kill'>, load: Load, ms: number, how: 'SIGKILL' | 'SIGTERM'): Promise<void> {
   const over = new AbortController();
   const trouble = site.trouble?.(broker.base, over.signal);
   const running = load.run(broker.base, over.signal);
@@ -143,12 +144,20 @@ async function loadUntilEnded(site: Site, broker: BrokerProcess, load: Load, ms:
 
 function serverSite(plant: string | undefined): Site {
   const bug = plant === undefined ? {} : { main: join(import.meta.dirname, '_planted.ts'), env: { PLANT: plant } };
-  return { start: (data, spawned) => startBroker({ data, ...bug, spawned }), end: (child) => void child.kill('SIGKILL') };
+  return {
+    start: (data) => startBroker({ data, ...bug }),
+    killStarting: (data, afterMs) => killedWhileStarting((spawned) => startBroker({ data, ...bug, spawned }), afterMs),
+  };
 }
 
-async function killStarting(site: Site, data: string, afterMs: number): Promise<void> {
+/** @param kill ends a process and all that it has started */
+export async function killedWhileStarting(
+  start: (spawned: (child: ChildProcess) => void) => Promise<BrokerProcess>,
+  afterMs: number,
+  kill: (child: ChildProcess) => void = (child) => void child.kill('SIGKILL'),
+): Promise<void> {
   try {
-    const broker = await site.start(data, (child) => void setTimeout(() => site.end(child), afterMs));
+    const broker = await start((child) => void setTimeout(() => kill(child), afterMs));
     await broker.kill();
   } catch (error) {
     if (!(error instanceof NotStarted) || error.end.signal !== 'SIGKILL') throw error;

@@ -130,7 +130,7 @@ class HttpDoor {
     const body = request.method === 'GET' || request.method === 'HEAD' ? null : await request.arrayBuffer();
     if (this.#isOver) throw new Error('The worker that had the broker is gone.');
     const id = this.#next++;
-    const headers: [string, string][] = [...request.headers];
+    const headers = Array.from(request.headers, ([name, value]): [string, string] => [name, asBytes(value)]);
     const cancel = () => this.#port.postMessage({ id, cancel: true } satisfies ToHttp);
     request.signal.addEventListener('abort', cancel, { once: true });
     return new Promise<Response>((resolve, reject) => {
@@ -171,6 +171,13 @@ class HttpDoor {
     else if ('chunk' in message) asked.chunk(message.chunk);
     else attempt(() => asked.end(message.broken === true));
   }
+}
+
+const encoder = new TextEncoder();
+
+/** A letter a byte: browsers decode the bytes of headers as UTF-8 for a Service Worker, and a request takes them as bytes again. */
+function asBytes(value: string): string {
+  return String.fromCharCode(...encoder.encode(value));
 }
 
 function attempt(act: () => void): void {
