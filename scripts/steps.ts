@@ -18,6 +18,7 @@ export type Outcome = Counts & { name: string; ms: number };
 export const CHECKS: Step[] = [
   { name: 'format and lint', command: ['node_modules/@biomejs/biome/bin/biome', 'check'] },
   { name: 'types', command: ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'] },
+  { name: 'types of the browser', command: ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.browser.json'] },
   { name: 'types of the core, alone', command: ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.core.json'] },
   { name: 'directions of imports, purity of the core', command: ['scripts/check-imports.ts'] },
   { name: 'the reference is what the source says', command: ['scripts/reference.ts', '--check'] },

@@ -1,5 +1,5 @@
 /** The Worker, whose object can be told to end at once, as the platform may end it at any time. */
-import type { ObjectState } from '../../src/adapters/cloudflare/platform.d.ts';
+import type { ObjectState } from '../../src/adapters/cloudflare/platform.ts';
 import type { WaysideEnv } from '../../src/adapters/cloudflare/worker.ts';
 import worker, { WaysideObject as Real } from '../../src/adapters/cloudflare/worker.ts';
 

@@ -1,5 +1,5 @@
 /** The contract of a volume in a Durable Object, over its own SQLite: answers with what came out. */
-import type { ObjectState } from '../../src/adapters/cloudflare/platform.d.ts';
+import type { ObjectState } from '../../src/adapters/cloudflare/platform.ts';
 import { SqliteRows } from '../../src/adapters/cloudflare/rows.ts';
 import { ObjectTimers, objectClock } from '../../src/adapters/cloudflare/timers.ts';
 import type { RowChange } from '../../src/core/ports.ts';

@@ -54,6 +54,8 @@ export interface BrowserBroker extends Wayside {
   persist(): Promise<boolean>;
 }
 
+/** Beside this module, as one whole file: bundlers that know of `import.meta.url` carry it along as it is. */
+const SCRIPT = new URL('./worker.js', import.meta.url);
 /** Nobody else asks for it. */
 const LOCK_MS_MAX = 10_000;
 const NAME = /^[a-z0-9-]{1,64}$/;
@@ -122,7 +124,7 @@ class Place {
     // What is in memory, and what is kept, are two brokers even where they have one name.
     this.#name = storage === 'memory' ? `memory.${name}` : name;
     this.#scope = `${storage === 'memory' ? 'wayside-memory' : 'wayside'}:${this.#name}`;
-    this.#script = worker ?? '';
+    this.#script = worker ?? SCRIPT;
     this.#kind = host ?? (typeof SharedWorker === 'undefined' ? 'dedicated' : 'shared');
     this.#way = { name: this.#name, hand: undefined, alive: this.#hold() };
     if (this.#kind === 'dedicated') this.#stand();
@@ -185,7 +187,7 @@ class Place {
 
   #startShared(): SharedWorker {
     const options = { type: 'module', name: this.#scope } as const;
-    this.#shared = this.#script === '' ? new SharedWorker(new URL('./worker.js', import.meta.url), options) : new SharedWorker(this.#script, options);
+    this.#shared = new SharedWorker(this.#script, options);
     return this.#shared;
   }
 
@@ -195,7 +197,7 @@ class Place {
     navigator.locks
       .request(`wayside-host:${this.#name}`, { signal }, async () => {
         const options = { type: 'module', name: this.#scope } as const;
-        const worker = this.#script === '' ? new Worker(new URL('./worker.js', import.meta.url), options) : new Worker(this.#script, options);
+        const worker = new Worker(this.#script, options);
         this.#way.hand = (message, door) => worker.postMessage(message, [door]);
         await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
         this.#way.hand = undefined;

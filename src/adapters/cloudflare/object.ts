@@ -15,7 +15,7 @@ import type { Gateway } from '../../gateway/gateway.ts';
 import { createGateway } from '../../gateway/gateway.ts';
 import { problemOf } from '../../gateway/problem.ts';
 import { MemoryVolume } from '../memory/volume.ts';
-import type { ObjectNamespace, ObjectState } from './platform.d.ts';
+import type { ObjectNamespace, ObjectState } from './platform.ts';
 import { SqliteRows } from './rows.ts';
 import { openSocket } from './sockets.ts';
 import { ObjectTimers, objectClock, objectRandom } from './timers.ts';

@@ -9,7 +9,7 @@
 import { WaysideError } from '../../core/errors.ts';
 import type { Row, RowChange, RowMark, Rows, RowTable } from '../../core/ports.ts';
 import { DiskFullError } from '../../core/ports.ts';
-import type { ObjectStorage, SqlStorage } from './platform.d.ts';
+import type { ObjectStorage, SqlStorage } from './platform.ts';
 
 const LAYOUT = 1;
 /** A value and a row have 2 MB at most (developers.cloudflare.com/durable-objects/platform/limits). */

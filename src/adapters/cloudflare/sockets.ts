@@ -6,7 +6,7 @@
  * Elsewhere: who may open one, and what the frames say (gateway/frames/).
  */
 import type { Upgrade } from '../../gateway/frames/frames.ts';
-import type { PlatformSocket } from './platform.d.ts';
+import type { PlatformSocket } from './platform.ts';
 
 /** Codes of our own protocol (protocol/frames.ts). */
 const TOO_LARGE = 4413;
