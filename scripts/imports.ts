@@ -47,7 +47,11 @@ export const TABLE: Row[] = [
   { files: /^src\/cli\/(serve\.ts|doctor\.ts|doctor\/.*)$/, may: ['src/'], packages: ['node:'] },
   { files: /^src\/cli\//, may: ['src/cli/', 'src/client/', 'package.json'], mayTypes: ['src/core/'], packages: ['node:'] },
   { files: /^src\/(console|connectors)\//, may: ['src/console/', 'src/connectors/', 'src/client/'], packages: 'any' },
-  { files: /^src\/adapters\/[^/]+\/(host|main|worker|object|folder|embed|embedded)\.ts$/, may: ['src/', 'package.json'], packages: 'any' },
+  {
+    files: /^src\/adapters\/[^/]+\/(host|main|worker|service-worker|object|broker|folder|embed|embedded)\.ts$/,
+    may: ['src/', 'package.json'],
+    packages: 'any',
+  },
   ...['memory', 'node', 'cloudflare', 'browser'].map((name) => ({
     files: new RegExp(`^src/adapters/${name}/`),
     may: [`src/adapters/${name}/`, 'src/core/ports.ts', 'src/core/broker.ts', ...COMMON],

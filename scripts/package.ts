@@ -51,7 +51,16 @@ const COMMON: BuildOptions = { bundle: true, format: 'esm', outdir: DIST, absWor
 
 async function buildAll(): Promise<void> {
   rmSync(DIST, { recursive: true, force: true });
-  await build({ ...COMMON, entryPoints: LIBRARY, splitting: true, packages: 'external', platform: 'neutral', target: 'es2023', chunkNames: 'chunks/[hash]', external: ['node:*'] });
+  await build({
+    ...COMMON,
+    entryPoints: LIBRARY,
+    splitting: true,
+    packages: 'external',
+    platform: 'neutral',
+    target: 'es2023',
+    chunkNames: 'chunks/[hash]',
+    external: ['node:*'],
+  });
   await build({ ...COMMON, entryPoints: BROWSER, platform: 'browser', target: 'es2023', minify: true });
   const cli = join(DIST, 'cli.js');
   writeFileSync(cli, `#!/usr/bin/env node\n${readFileSync(cli, 'utf8').replace(/^#!.*\n/, '')}`, { mode: 0o755 });
@@ -60,7 +69,10 @@ async function buildAll(): Promise<void> {
 
 /** Declarations name the files that they come from (`./x.ts`): in a package those are `./x.js`, with `./x.d.ts` beside them. */
 function types(): void {
-  execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.types.json'], { cwd: ROOT, stdio: 'inherit' });
+  execFileSync(process.execPath, [join(ROOT, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.types.json'], {
+    cwd: ROOT,
+    stdio: 'inherit',
+  });
   const from = join(DIST, 'types/src');
   for (const file of globSync('**/*.d.ts', { cwd: from })) {
     const to = join(DIST, 'types', file);
@@ -71,7 +83,10 @@ function types(): void {
 }
 
 function published(): object {
-  const { name, version, description, license, type, keywords, dependencies } = JSON.parse(readFileSync(KEPT, 'utf8')) as Record<string, unknown>;
+  const { name, version, description, license, type, keywords, dependencies } = JSON.parse(readFileSync(KEPT, 'utf8')) as Record<
+    string,
+    unknown
+  >;
   const sources: Readonly<Record<string, string>> = { ...LIBRARY, ...BROWSER };
   const exports = Object.fromEntries(
     Object.entries(EXPORTS).map(([path, entry]) => {

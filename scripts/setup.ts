@@ -61,17 +61,14 @@ function install(name: Name): void {
   const { binary, package: from } = PROGRAMS[name];
   if (!isExecutable('/usr/bin/apt-get') || process.getuid?.() !== 0) {
     const how = isExecutable('/usr/bin/apt-get') ? `sudo apt-get install ${from}` : 'the packages of your system';
-    throw new Missing(
-      `${binary} is needed, and not in the PATH. Install it: ${how}. (The bench can leave it out: --without ${name}.)`,
-    );
+    throw new Missing(`${binary} is needed, and not in the PATH. Install it: ${how}. (The bench can leave it out: --without ${name}.)`);
   }
   process.stderr.write(`${binary} is not here: installing Debian's ${from} (apt-get) …\n`);
   const holdsBack = !existsSync(POLICY);
   if (holdsBack) writeFileSync(POLICY, '#!/bin/sh\nexit 101\n', { mode: 0o755 });
   try {
     const isDone = aptInstall(from) || (apt('update') && aptInstall(from));
-    if (!isDone)
-      throw new Missing(`apt-get could not install ${from}; its messages are above. Mend that and run this again.`);
+    if (!isDone) throw new Missing(`apt-get could not install ${from}; its messages are above. Mend that and run this again.`);
   } finally {
     if (holdsBack) rmSync(POLICY);
   }

@@ -129,7 +129,9 @@ export class Bridge {
       return;
     }
     const id = this.#next++;
-    const headers = Object.fromEntries(Object.entries(request.headers).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : [])));
+    const headers = Object.fromEntries(
+      Object.entries(request.headers).flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : [])),
+    );
     let webSocket: WebSocket | undefined;
     const take = (message: SocketMessage) => {
       if ('opened' in message) {
@@ -148,7 +150,10 @@ export class Bridge {
       else if ('data' in message) webSocket?.send(message.data, { binary: message.isBinary });
       else webSocket?.close(message.close.code, message.close.reason);
     };
-    this.#answering.set(id, { take: (message) => 'message' in message && take(message.message), lost: () => (webSocket === undefined ? socket.destroy() : webSocket.terminate()) });
+    this.#answering.set(id, {
+      take: (message) => 'message' in message && take(message.message),
+      lost: () => (webSocket === undefined ? socket.destroy() : webSocket.terminate()),
+    });
     if (this.#line === undefined) socket.destroy();
     this.#say({ id, socket: { socket: true, path: request.url ?? '/', headers } });
   }
@@ -157,7 +162,10 @@ export class Bridge {
 /** What is of a connection, or a page may not set. */
 const HOP = new Set(['host', 'connection', 'content-length', 'transfer-encoding', 'expect', 'keep-alive', 'upgrade', 'origin']);
 
-function refuse(socket: Duplex, { status, headers, body }: { status: number; headers: Readonly<Record<string, string>>; body: string }): void {
+function refuse(
+  socket: Duplex,
+  { status, headers, body }: { status: number; headers: Readonly<Record<string, string>>; body: string },
+): void {
   const lines = Object.entries({ ...headers, 'Content-Length': Buffer.byteLength(body), Connection: 'close' });
   socket.end(`HTTP/1.1 ${status} Refused\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${body}`);
 }

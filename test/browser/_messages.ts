@@ -20,7 +20,14 @@ export type SocketMessage =
 
 /** From the bridge to its page: a request, or a message of a socket. */
 export type ToPage = { readonly id: number } & (
-  | { readonly request: { readonly method: string; readonly path: string; readonly headers: [string, string][]; readonly body: Uint8Array | null } }
+  | {
+      readonly request: {
+        readonly method: string;
+        readonly path: string;
+        readonly headers: [string, string][];
+        readonly body: Uint8Array | null;
+      };
+    }
   | { readonly abort: true }
   | { readonly socket: SocketAsked }
   | { readonly message: SocketMessage }

@@ -132,7 +132,10 @@ describe.each(['shared', 'dedicated'] as const)('in a %s worker', (host) => {
       await broker.station('s').group('g').create();
     });
     await goes.evaluate(() => {
-      void broker.station('s').group('g').handle(() => new Promise(() => undefined), { leaseMs: 2_000 });
+      void broker
+        .station('s')
+        .group('g')
+        .handle(() => new Promise(() => undefined), { leaseMs: 2_000 });
     });
     await stays.evaluate(() => broker.station('s').produce({ n: 1 }));
     await expect.poll(() => stays.evaluate(async () => (await broker.station('s').group('g').info()).inFlight)).toBe(1);
@@ -154,7 +157,9 @@ describe.each(['shared', 'dedicated'] as const)('in a %s worker', (host) => {
 test('the Service Worker serves the same API to fetch; without a page that has the broker it says 503', { timeout: 60_000 }, async () => {
   const context = await fresh();
   const page = await tab(context, 'shared');
-  await page.evaluate(`navigator.serviceWorker.register('/sw.js', { type: 'module' }).then(() => navigator.serviceWorker.ready).then(() => true)`);
+  await page.evaluate(
+    `navigator.serviceWorker.register('/sw.js', { type: 'module' }).then(() => navigator.serviceWorker.ready).then(() => true)`,
+  );
   await page.waitForFunction('navigator.serviceWorker.controller');
   const ask = (of: Page, method: string, path: string, body?: string) =>
     of.evaluate(
@@ -193,7 +198,12 @@ test('without IndexedDB it says so; memory is kept only where it is asked for, a
 });
 
 test('the whole browser is killed under load: nothing answered is lost', { timeout: 180_000 }, async () => {
-  const report = await runKills({ site: browserSite(), kills: 5, seed: Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31)), loadMsMax: 1_500 });
+  const report = await runKills({
+    site: browserSite(),
+    kills: 5,
+    seed: Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31)),
+    loadMsMax: 1_500,
+  });
   expect(report.messages).toBe(report.produced);
   expect(report.produced).toBeGreaterThan(50);
 });

@@ -27,7 +27,10 @@ export interface RunOptions {
   readonly run?: readonly string[];
 }
 
-export function start(args: readonly string[], { env = {}, cwd, run = [process.execPath] }: RunOptions = {}): ChildProcessWithoutNullStreams {
+export function start(
+  args: readonly string[],
+  { env = {}, cwd, run = [process.execPath] }: RunOptions = {},
+): ChildProcessWithoutNullStreams {
   const [command = '', ...words] = run;
   return spawn(command, [...words, MAIN, ...args], { env: { PATH: process.env.PATH, HOME: process.env.HOME, ...env }, cwd });
 }

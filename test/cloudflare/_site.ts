@@ -18,7 +18,11 @@ export async function workerSite(): Promise<WorkerSite> {
     },
     start: (data) => startWorkerd({ script, data }),
     killStarting: (data, afterMs) =>
-      killedWhileStarting((spawned) => startWorkerd({ script, data, spawned }), afterMs, ({ pid }) => void process.kill(-pid!, 'SIGKILL')),
+      killedWhileStarting(
+        (spawned) => startWorkerd({ script, data, spawned }),
+        afterMs,
+        ({ pid }) => void process.kill(-pid!, 'SIGKILL'),
+      ),
     async trouble(base, signal) {
       while (!signal.aborted) {
         await sleep(20 + Math.random() * 130);

@@ -8,7 +8,10 @@ import { convertV4MiniflareOptions, Miniflare } from 'miniflare';
 import type { BrokerProcess } from '../node/_process.ts';
 import { startBroker } from '../node/_process.ts';
 
-export const COMPATIBILITY = { date: '2026-11-01', flags: ['no_nodejs_compat', 'enable_request_signal', 'request_signal_passthrough'] } as const;
+export const COMPATIBILITY = {
+  date: '2026-11-01',
+  flags: ['no_nodejs_compat', 'enable_request_signal', 'request_signal_passthrough'],
+} as const;
 
 /** @param entry beside this file's folder. @returns the path of the bundle, in a folder of its own */
 export async function bundle(entry = '../../src/adapters/cloudflare/worker.ts'): Promise<string> {

@@ -46,7 +46,12 @@ test('the log over the SQLite of an object keeps the contract, in workerd', { ti
 
 test('killed, and its object ended again and again, under load: nothing answered is lost', { timeout: 180_000 }, async () => {
   const site = await workerSite();
-  const report = await runKills({ site, kills: 3, seed: Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31)), loadMsMax: 2_500 });
+  const report = await runKills({
+    site,
+    kills: 3,
+    seed: Number(process.env.SEED ?? Math.floor(Math.random() * 2 ** 31)),
+    loadMsMax: 2_500,
+  });
   expect(report.messages).toBe(report.produced);
   expect(report.produced).toBeGreaterThan(50);
   expect(site.aborts).toBeGreaterThan(5);
@@ -104,7 +109,11 @@ test('an object at its limit refuses what is produced, serves the rest, and goes
   const fetched = await fetch(`${station}/groups/g/next?consumer=c`, { method: 'POST' });
   expect((await fetched.arrayBuffer()).byteLength).toBe(500_000);
   const receipt = fetched.headers.get('message-receipt');
-  const acked = await fetch(`${station}/groups/g/ack`, { method: 'POST', headers: JSON_TYPE, body: JSON.stringify({ receipts: [receipt] }) });
+  const acked = await fetch(`${station}/groups/g/ack`, {
+    method: 'POST',
+    headers: JSON_TYPE,
+    body: JSON.stringify({ receipts: [receipt] }),
+  });
   expect([acked.status, await acked.json()]).toEqual([200, { failed: [] }]);
   await fetch(`${station}/purge`, { method: 'POST', headers: JSON_TYPE, body: JSON.stringify({ upTo: 5 }) });
   await expect.poll(async () => (await produce()).status, { timeout: 10_000 }).toBe(201);

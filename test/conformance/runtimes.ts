@@ -35,7 +35,8 @@ const RUNTIMES: Readonly<Record<string, Runtime>> = {
       raw: 'a page has no connection of its own: fetch writes the request',
       token: 'there is no network to a broker in the browser: whoever runs in its origin may do everything',
       ending: 'a browser ends its workers without asking them: whoever waits asks again',
-      leaving: 'Chromium tells a Service Worker nothing of a fetch that was given up while it waits: what it was given comes back when the lease ends',
+      leaving:
+        'Chromium tells a Service Worker nothing of a fetch that was given up while it waits: what it was given comes back when the lease ends',
       origins: 'a Service Worker answers pages of its own origin alone: others cannot ask it',
     },
     strongest: 'local',

@@ -3,9 +3,9 @@
 import { expect, test } from 'vitest';
 import { MemoryVolume } from '../../src/adapters/memory/volume.ts';
 import { nodeTimers } from '../../src/adapters/node/timers.ts';
-import type { LogSettings } from '../../src/core/volume/settings.ts';
 import type { RowSettings } from '../../src/core/rows/volume.ts';
 import { RowVolume } from '../../src/core/rows/volume.ts';
+import type { LogSettings } from '../../src/core/volume/settings.ts';
 import { SimFiles } from '../simulation/faults/files.ts';
 import { RowPlace, SimRows } from '../simulation/faults/rows.ts';
 import { World } from '../simulation/world.ts';
@@ -54,7 +54,8 @@ function overRows(settings: Partial<RowSettings>, rowBytesMax: number): VolumeFa
     async place() {
       const place = new RowPlace();
       return {
-        volume: () => new RowVolume({ rows: new SimRows({ place, timers: process, rowBytesMax }), timers: process, clock: process, settings }),
+        volume: () =>
+          new RowVolume({ rows: new SimRows({ place, timers: process, rowBytesMax }), timers: process, clock: process, settings }),
         fail(what) {
           place.fails = what;
         },

@@ -128,7 +128,13 @@ async function verifyAll(
   return all;
 }
 
-async function loadUntilEnded(site: Site, broker: Pick<BrokerProcess, 'base' | 'stop' | 'kill'>, load: Load, ms: number, how: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+async function loadUntilEnded(
+  site: Site,
+  broker: Pick<BrokerProcess, 'base' | 'stop' | 'kill'>,
+  load: Load,
+  ms: number,
+  how: 'SIGKILL' | 'SIGTERM',
+): Promise<void> {
   const over = new AbortController();
   const trouble = site.trouble?.(broker.base, over.signal);
   const running = load.run(broker.base, over.signal);

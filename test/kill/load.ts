@@ -154,7 +154,10 @@ export class Load {
     const batch = new BatchBuilder();
     for (const { id, key, text } of messages) batch.append({ id, key, payload: new TextEncoder().encode(text) });
     const query = partition === undefined ? '' : `?partition=${partition}`;
-    const { ranges, duplicates, errors } = await this.#certain(client.call('POST', `${path}/batch${query}`, { records: batch.finish() }), [201]);
+    const { ranges, duplicates, errors } = await this.#certain(
+      client.call('POST', `${path}/batch${query}`, { records: batch.finish() }),
+      [201],
+    );
     if (errors.length > 0) throw new Violation(`${station.name}: a batch is refused in part: ${JSON.stringify(errors)}`);
     for (const [index, at, sequence] of duplicates) stored(messages[index]!, { partition: at, sequence, duplicate: true });
     // Which message went where is told by partition only: what each was is looked at when it is read (verify.ts).

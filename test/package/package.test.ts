@@ -63,7 +63,10 @@ test('in a Node program, and its command line', { timeout: 120_000 }, async () =
   for (const expected of TWO_RUNS) expect((await run('node', ['main.js'], { cwd: at })).stdout).toBe(expected);
   const help = await run(join(at, 'node_modules/.bin/wayside'), ['--help']);
   expect(help.stdout).toContain('wayside');
-  const child = spawn(join(at, 'node_modules/.bin/wayside'), ['serve', '--data', 'data', '--port', '0'], { cwd: at, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(join(at, 'node_modules/.bin/wayside'), ['serve', '--data', 'data', '--port', '0'], {
+    cwd: at,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   onTestFinished(async () => {
     child.kill('SIGTERM');
     await once(child, 'close');
@@ -113,7 +116,11 @@ test('in a page that Vite has built', { timeout: 120_000 }, async () => {
   await install(at);
   const vite = bin('vite', 'bin/vite.js');
   await run(process.execPath, [vite, 'build', '--logLevel', 'error'], { cwd: at });
-  const child = spawn(process.execPath, [vite, 'preview', '--port', '0', '--host', 'localhost'], { cwd: at, stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(process.execPath, [vite, 'preview', '--port', '0', '--host', 'localhost'], {
+    env: { ...process.env, NO_COLOR: '1', FORCE_COLOR: '0' },
+    cwd: at,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const browser = await startBrowser();
   onTestFinished(async () => {
     await browser.close();
@@ -122,7 +129,7 @@ test('in a page that Vite has built', { timeout: 120_000 }, async () => {
   });
   let said = '';
   for await (const text of child.stdout) {
-    said += String(text).replaceAll(/\x1b\[[0-9;]*m/g, '');
+    said += text;
     if (/http:\/\/localhost:\d+/.test(said)) break;
   }
   const page = await (await browser.newContext()).newPage();

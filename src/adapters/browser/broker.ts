@@ -6,8 +6,8 @@
  * Elsewhere: the worker (worker.ts, host.ts), doors (door.ts), the Service Worker's side (service-worker.ts).
  */
 import { connectLink } from '../../client/connect.ts';
-import { FrameTransport } from '../../client/frames/transport.ts';
 import type { Link } from '../../client/frames/link.ts';
+import { FrameTransport } from '../../client/frames/transport.ts';
 import type { ConnectOptions } from '../../client/options.ts';
 import type { Wayside } from '../../client/wayside.ts';
 import { RemoteWayside } from '../../client/wayside.ts';
@@ -75,7 +75,10 @@ class PageBroker extends RemoteWayside implements BrowserBroker {
 
   constructor(options: BrowserOptions) {
     const place = new Place(options);
-    super(new FrameTransport({ open: (signal) => place.link(options.namespace, signal), heartbeat: false, prefix: '/v1' }, options), options);
+    super(
+      new FrameTransport({ open: (signal) => place.link(options.namespace, signal), heartbeat: false, prefix: '/v1' }, options),
+      options,
+    );
     this.#place = place;
     this.#options = options;
   }
@@ -120,7 +123,10 @@ class Place {
   constructor({ name = 'default', storage = 'indexeddb', worker, host }: BrowserOptions) {
     if (!NAME.test(name)) throw new TypeError(`${JSON.stringify(name)} is no name of a broker: 1 to 64 of a-z 0-9 -.`);
     if (typeof navigator === 'undefined' || navigator.locks === undefined || typeof Worker === 'undefined')
-      throw new WaysideError('UNAVAILABLE', 'This browser, or a page that is not served over https or from localhost, has no Web Locks: they are needed.');
+      throw new WaysideError(
+        'UNAVAILABLE',
+        'This browser, or a page that is not served over https or from localhost, has no Web Locks: they are needed.',
+      );
     // What is in memory, and what is kept, are two brokers even where they have one name.
     this.#name = storage === 'memory' ? `memory.${name}` : name;
     this.#scope = `${storage === 'memory' ? 'wayside-memory' : 'wayside'}:${this.#name}`;

@@ -72,7 +72,8 @@ function opened(channel: Channel, knock: () => void, signal: AbortSignal, isStil
       () => fail(new WaysideError('UNAVAILABLE', 'No tab or worker of this site answers. It is tried again.', { retryAfterMs: 200 })),
       OPEN_MS_MAX,
     );
-    const again = isStill && setInterval(() => (isStill() ? knock() : fail(new WaysideError('UNAVAILABLE', 'This tab has the broker now.'))), KNOCK_MS);
+    const again =
+      isStill && setInterval(() => (isStill() ? knock() : fail(new WaysideError('UNAVAILABLE', 'This tab has the broker now.'))), KNOCK_MS);
     const end = () => {
       clearTimeout(timer);
       clearInterval(again);

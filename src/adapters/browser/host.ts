@@ -102,7 +102,11 @@ export class BrowserHost {
 function serveFrames(channel: Channel, { frames }: Gateway, namespace: string | undefined, alive: string | undefined): void {
   const link = frames.link(namespace);
   const over = new AbortController();
-  if (alive !== undefined) lockFree(alive, over.signal).then(() => link.close(), () => undefined);
+  if (alive !== undefined)
+    lockFree(alive, over.signal).then(
+      () => link.close(),
+      () => undefined,
+    );
   const say = (message: FromSession) => channel.postMessage(message);
   link.onFrame = (frame) => say({ frame: owned(frame) });
   link.onClose = (code, reason) => {

@@ -19,7 +19,13 @@ export function serveHttp(channel: Channel, gateway: Gateway): void {
   };
 }
 
-async function answer(gateway: Gateway, id: number, request: Request, say: (message: FromHttp) => void, signal: AbortSignal): Promise<void> {
+async function answer(
+  gateway: Gateway,
+  id: number,
+  request: Request,
+  say: (message: FromHttp) => void,
+  signal: AbortSignal,
+): Promise<void> {
   const response = await gateway.fetch(request);
   say({ id, head: { status: response.status, headers: [...response.headers] } });
   const reader = response.body?.getReader();

@@ -24,7 +24,9 @@ export type DoorWanted = {
 };
 
 /** From the worker on a new door, before anything else. */
-export type DoorOpened = { readonly opened: true } | { readonly opened: false; readonly error: { readonly code: string; readonly detail: string } };
+export type DoorOpened =
+  | { readonly opened: true }
+  | { readonly opened: false; readonly error: { readonly code: string; readonly detail: string } };
 
 /** Over a door for frames. */
 export type ToSession = { readonly frame: ClientFrame } | { readonly bye: true };
@@ -34,7 +36,12 @@ export type FromSession = { readonly frame: ServerFrame } | { readonly closed: {
 export type ToHttp =
   | {
       readonly id: number;
-      readonly request: { readonly method: string; readonly url: string; readonly headers: [string, string][]; readonly body: ArrayBuffer | null };
+      readonly request: {
+        readonly method: string;
+        readonly url: string;
+        readonly headers: [string, string][];
+        readonly body: ArrayBuffer | null;
+      };
     }
   | { readonly id: number; readonly cancel: true };
 export type FromHttp =

@@ -110,7 +110,8 @@ export class IndexedDbRows implements Rows {
       }
       for (const change of changes) {
         const store = transaction.objectStore(change.table);
-        const request = change.do === 'remove' ? store.delete(between(change.from, change.to)) : store.put(own(change.row.bytes), keyOf(change.row));
+        const request =
+          change.do === 'remove' ? store.delete(between(change.from, change.to)) : store.put(own(change.row.bytes), keyOf(change.row));
         request.catch(() => undefined);
       }
       transaction.commit();

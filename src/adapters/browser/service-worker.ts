@@ -72,7 +72,10 @@ class HttpDoors {
       return await door.ask(request, url);
     } catch (error) {
       this.#door = undefined;
-      const known = error instanceof WaysideError ? error : new WaysideError('UNAVAILABLE', `The broker did not answer: ${String(error)}`, { retryAfterMs: 1000 });
+      const known =
+        error instanceof WaysideError
+          ? error
+          : new WaysideError('UNAVAILABLE', `The broker did not answer: ${String(error)}`, { retryAfterMs: 1000 });
       const { status, headers, body } = problemOf(known);
       return new Response(body, { status, headers });
     }
@@ -80,7 +83,12 @@ class HttpDoors {
 
   async #open(): Promise<HttpDoor> {
     const port = await new Promise<MessagePort>((resolve, reject) => {
-      const late = () => reject(new WaysideError('UNAVAILABLE', 'No page of this site is open, and the broker lives in its pages. Open one, and ask again.', { retryAfterMs: 1000 }));
+      const late = () =>
+        reject(
+          new WaysideError('UNAVAILABLE', 'No page of this site is open, and the broker lives in its pages. Open one, and ask again.', {
+            retryAfterMs: 1000,
+          }),
+        );
       const timer = setTimeout(late, PORT_MS_MAX);
       this.#offered = (offered) => {
         clearTimeout(timer);

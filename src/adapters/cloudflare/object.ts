@@ -94,7 +94,12 @@ export class WaysideObject {
     const bytesMax = this.#env.WAYSIDE_BYTES_MAX === undefined ? undefined : Number(this.#env.WAYSIDE_BYTES_MAX);
     const rows = new SqliteRows(this.#state.storage, { bytesMax, abort: (reason) => this.#state.abort(reason) });
     const limits = this.#limits;
-    const broker = await openBroker({ volume: new RowVolume({ rows, ...ports }), memory: new MemoryVolume(ports.timers), ...ports, limits });
+    const broker = await openBroker({
+      volume: new RowVolume({ rows, ...ports }),
+      memory: new MemoryVolume(ports.timers),
+      ...ports,
+      limits,
+    });
     const gateway = createGateway(broker, {
       ...ports,
       limits,

@@ -55,7 +55,10 @@ export function openSocket({ protocol, isBinary, open }: Upgrade, bytesMax: numb
     },
   });
   server.addEventListener('message', ({ data }) => {
-    const message = { data: typeof data === 'string' ? new TextEncoder().encode(data) : new Uint8Array(data), isBinary: typeof data !== 'string' };
+    const message = {
+      data: typeof data === 'string' ? new TextEncoder().encode(data) : new Uint8Array(data),
+      isBinary: typeof data !== 'string',
+    };
     const { length } = message.data;
     if (length > bytesMax) session.end(TOO_LARGE, `The frame has ${length} bytes; ${bytesMax} are allowed.`);
     else if (!isPaused) session.receive(message.data, message.isBinary);

@@ -42,7 +42,8 @@ export function piecesEnd(first: number): number {
 /** Bytes as rows, one after another. @throws RangeError there is no place for so many */
 export function split(table: 'parts' | 'sections', first: number, bytes: Uint8Array, max: number): RowChange[] {
   const changes: RowChange[] = [];
-  if (bytes.length > max * (table === 'parts' ? PARTS : PIECES)) throw new RangeError(`${bytes.length} bytes are too many for rows of ${max}.`);
+  if (bytes.length > max * (table === 'parts' ? PARTS : PIECES))
+    throw new RangeError(`${bytes.length} bytes are too many for rows of ${max}.`);
   for (let at = 0, id = first; at < bytes.length; at += max, id++) changes.push(put(table, id, bytes.subarray(at, at + max)));
   return changes;
 }

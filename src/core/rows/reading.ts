@@ -54,13 +54,7 @@ export async function wholeOf(rows: Rows, actor: Actor, { entry, inParts }: RowE
 }
 
 /** Index of the first living data entry below `to` that reaches `value`; undefined where there is none. */
-export async function findIn(
-  rows: Rows,
-  actor: Actor,
-  by: 'sequence' | 'time',
-  value: number,
-  to: number,
-): Promise<number | undefined> {
+export async function findIn(rows: Rows, actor: Actor, by: 'sequence' | 'time', value: number, to: number): Promise<number | undefined> {
   const row = await firstRow(rows, actor, by, value);
   if (row === undefined) return undefined;
   for await (const { entry } of entriesOf(rows, actor, { from: row, to, what: 'data' }))
@@ -75,7 +69,12 @@ async function firstRow(rows: Rows, actor: Actor, by: 'sequence' | 'time', value
   let high = actor.last + 1;
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
-    const found: Soon<{ id: number; sequence: number; time: number } | undefined> = rows.mark('data', rowId(actor.id, middle), end, 'first');
+    const found: Soon<{ id: number; sequence: number; time: number } | undefined> = rows.mark(
+      'data',
+      rowId(actor.id, middle),
+      end,
+      'first',
+    );
     const mark = found instanceof Promise ? await found : found;
     if (mark === undefined || mark[by] >= value) high = middle;
     else low = mark.id - baseOf(actor.id) + 1;

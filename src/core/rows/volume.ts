@@ -258,7 +258,10 @@ export class RowVolume implements Volume {
       this.#check();
     }
     if (this.#isFull(bytes))
-      throw new WaysideError('STORAGE_FULL', `There is no room for ${bytes} more bytes. Delete or trim something, then send the call again.`);
+      throw new WaysideError(
+        'STORAGE_FULL',
+        `There is no room for ${bytes} more bytes. Delete or trim something, then send the call again.`,
+      );
   }
 
   // ── Commit ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -286,10 +289,23 @@ export class RowVolume implements Volume {
     const pending = this.#pending.of(actor);
     switch (write.do) {
       case 'append': {
-        if (write.index > INDEX_MAX) throw new WaysideError('LIMIT_EXCEEDED', `Actor ${actor.key} has ${INDEX_MAX} entries, and can have no more.`);
+        if (write.index > INDEX_MAX)
+          throw new WaysideError('LIMIT_EXCEEDED', `Actor ${actor.key} has ${INDEX_MAX} entries, and can have no more.`);
         const body = joined(write.body);
         const { index, kind, version, first, count, time, data } = write;
-        const entry = { index, kind, version, epoch: this.epoch, first, count, time, data, crc: write.crc ?? crc32c(body), bodyBytes: body.length, body };
+        const entry = {
+          index,
+          kind,
+          version,
+          epoch: this.epoch,
+          first,
+          count,
+          time,
+          data,
+          crc: write.crc ?? crc32c(body),
+          bodyBytes: body.length,
+          body,
+        };
         this.#keep(actor, entry, this.#position);
         pending.entries.push(entry);
         this.#pending.bytes += HEAD_BYTES + body.length;
@@ -317,7 +333,8 @@ export class RowVolume implements Volume {
   #actor(key: ActorKey): Actor {
     let actor = this.#actors.get(key);
     if (actor === undefined) {
-      if (this.#nextActor > ACTORS_MAX) throw new WaysideError('LIMIT_EXCEEDED', 'The place has had as many stations as it can have. Make another one.');
+      if (this.#nextActor > ACTORS_MAX)
+        throw new WaysideError('LIMIT_EXCEEDED', 'The place has had as many stations as it can have. Make another one.');
       actor = new Actor(this.#nextActor++, key);
       this.#actors.set(key, actor);
       this.#pending.of(actor).record = true;
@@ -478,7 +495,8 @@ export class RowVolume implements Volume {
     if (actor === undefined) return [];
     const begin = Math.max(from, firstOf(actor, what));
     const basket = new Basket(countMax, Infinity);
-    const found = begin >= actor.tailFrom ? this.#fromMemory(actor, begin, what, basket) : this.#fromRows(actor, begin, what, basket, false);
+    const found =
+      begin >= actor.tailFrom ? this.#fromMemory(actor, begin, what, basket) : this.#fromRows(actor, begin, what, basket, false);
     return found instanceof Promise ? found.then(headsOf) : headsOf(found);
   }
 

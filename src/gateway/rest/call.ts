@@ -77,7 +77,6 @@ export class Call {
   }
 
   #asBytes(value: string): string {
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: all of ASCII
     if (!this.#headersAreText || /^[\0-\x7f]*$/.test(value)) return value;
     // What was no UTF-8 has been replaced, and is none here either.
     return Array.from(value, (letter) => (letter === '\ufffd' ? '\xff' : bytesOf(letter))).join('');

@@ -44,7 +44,12 @@ async function start(): Promise<void> {
 
 type Asked = Extract<ToPage, { request: unknown }>['request'];
 
-async function ask(id: number, { method, path, headers, body }: Asked, signal: AbortSignal, say: (message: FromPage) => void): Promise<void> {
+async function ask(
+  id: number,
+  { method, path, headers, body }: Asked,
+  signal: AbortSignal,
+  say: (message: FromPage) => void,
+): Promise<void> {
   const answer = await fetch(`/wayside${path}`, {
     method,
     headers,

@@ -52,7 +52,11 @@ function factory(): VolumeFactory {
 
 async function contract() {
   const { passed, skipped, failed } = await runChecks(volumeChecks, factory());
-  return { passed, skipped: skipped.length, failed: failed.map(({ name, error }) => `${name}: ${error instanceof Error ? error.stack : String(error)}`) };
+  return {
+    passed,
+    skipped: skipped.length,
+    failed: failed.map(({ name, error }) => `${name}: ${error instanceof Error ? error.stack : String(error)}`),
+  };
 }
 
 Object.assign(globalThis, { contract });
