@@ -20,6 +20,7 @@ const COMMANDS = {
   bench: ['bench/main.ts'],
   simulate: ['test/simulation/main.ts'],
   soak: ['scripts/soak.ts'],
+  demo: ['scripts/demo.ts'],
   'dev:cloudflare': ['node_modules/wrangler/bin/wrangler.js', 'dev'],
   'deploy:cloudflare': ['node_modules/wrangler/bin/wrangler.js', 'deploy'],
   node: [],

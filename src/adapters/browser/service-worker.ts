@@ -43,7 +43,7 @@ export function serveWayside({ path = '/wayside', name = 'default' }: ServeOptio
   scope.addEventListener('activate', (event) => event.waitUntil(scope.clients.claim()));
   scope.addEventListener('fetch', (event) => {
     const url = new URL(event.request.url);
-    if (url.origin !== scope.location.origin || !url.pathname.startsWith(`${path}/`)) return;
+    if (url.origin !== scope.location.origin || !url.pathname.startsWith(`${path}/v1/`)) return;
     event.respondWith(doors.answer(event.request, event.request.url.replace(`${url.origin}${path}`, url.origin)));
   });
 }
