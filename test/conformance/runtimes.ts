@@ -44,6 +44,8 @@ const RUNTIMES: Readonly<Record<string, Runtime>> = {
   },
 };
 
+export const RUNTIME_NAMES: readonly string[] = Object.keys(RUNTIMES);
+
 /** @throws TypeError there is none of that name */
 export function runtimeNamed(name: string): Runtime {
   if (!Object.hasOwn(RUNTIMES, name))
