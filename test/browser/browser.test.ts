@@ -1,4 +1,5 @@
 /** The broker in Chromium: its storage's contract, tabs that share it, and what becomes of it when they go. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { CHECKS } from '../contract/volume.ts';
@@ -206,4 +207,123 @@ test('the whole browser is killed under load: nothing answered is lost', { timeo
   });
   expect(report.messages).toBe(report.produced);
   expect(report.produced).toBeGreaterThan(50);
+});
+
+/** Sends one message after another and keeps what it was told, in `log`. */
+const SENDING = `
+  globalThis.log = [];
+  void (async () => {
+    for (let n = 0; !globalThis.isOver; n++) {
+      const text = globalThis.tabName + '-' + n;
+      const { sequence } = await broker.station('s').produce(text);
+      log.push([sequence, text]);
+    }
+    globalThis.isDone = true;
+  })().catch((error) => { globalThis.failed = String(error); });
+`;
+
+describe.each(['shared', 'dedicated'] as const)('tabs that race, in a %s worker', (host) => {
+  test('four of them, closed and crashed in turn: nothing answered is lost, doubled or forked', { timeout: 40_000 }, async () => {
+    const context = await fresh();
+    const tabs: Page[] = [];
+    const logs = new Map<number, string>();
+    let named = 0;
+    const begin = async () => {
+      const page = await tab(context, host);
+      if (named === 0) await page.evaluate(() => broker.station('s').create());
+      await page.evaluate(`globalThis.tabName = 't${named++}'; ${SENDING}`);
+      tabs.push(page);
+    };
+    const note = (told: readonly (readonly [number, string])[]) => {
+      for (const [sequence, text] of told) {
+        expect(logs.get(sequence) ?? text, `two were told to be ${sequence}`).toBe(text);
+        logs.set(sequence, text);
+      }
+    };
+    for (let i = 0; i < 4; i++) await begin();
+    for (let round = 0; round < 8; round++) {
+      await sleep(300);
+      // The oldest is the one that has the worker where it is a dedicated one.
+      const goes = tabs.shift()!;
+      note((await goes.evaluate('log')) as [number, string][]);
+      if (round % 2 === 0) await goes.close();
+      else {
+        const devtools = await context.newCDPSession(goes);
+        void devtools.send('Page.crash').catch(() => undefined);
+        await goes.waitForEvent('crash');
+        await goes.close();
+      }
+      await begin();
+    }
+    for (const page of tabs) {
+      await page.evaluate('globalThis.isOver = true');
+      await page.waitForFunction('globalThis.isDone || globalThis.failed', undefined, { timeout: 20_000 });
+      expect(await page.evaluate('globalThis.failed')).toBeUndefined();
+      note((await page.evaluate('log')) as [number, string][]);
+    }
+    const stored = (await tabs[0]!.evaluate(`(async () => {
+      const found = [];
+      for await (const message of broker.station('s').read({ from: 'start' })) found.push([message.sequence, message.payload]);
+      return found;
+    })()`)) as [number, string][];
+    expect(stored.map(([sequence]) => sequence)).toEqual(Array.from(stored, (_, i) => i + 1));
+    expect(new Set(stored.map(([, text]) => text)).size, 'each is stored once').toBe(stored.length);
+    const places = new Map(stored);
+    for (const [sequence, text] of logs) expect(places.get(sequence), `what was told to be ${sequence}`).toBe(text);
+    expect(logs.size).toBeGreaterThan(200);
+  });
+});
+
+test.each([
+  ['the database is deleted', async (page: Page) => void (await page.evaluate(`void indexedDB.deleteDatabase('wayside:default')`))],
+  [
+    'the site data is cleared',
+    async (page: Page) => {
+      const devtools = await page.context().newCDPSession(page);
+      await devtools.send('Storage.clearDataForOrigin', { origin: site.origin, storageTypes: 'indexeddb' });
+    },
+  ],
+])('%s under it: whoever waits is told, and it goes on, empty', { timeout: 20_000 }, async (_, take) => {
+  const context = await fresh();
+  const page = await tab(context, 'shared');
+  await page.evaluate(() => broker.station('s').create());
+  await page.evaluate(() => broker.station('s').produce('before'));
+  const empty = await context.newPage();
+  await empty.goto(`${site.origin}/empty.html`);
+  await page.evaluate(`globalThis.tabName = 't'; ${SENDING}`);
+  await page.waitForFunction('log.length > 10');
+  await take(empty);
+  await page.waitForFunction('globalThis.failed', undefined, { timeout: 10_000 });
+  expect(await page.evaluate('globalThis.failed')).toMatch(/STATION_NOT_FOUND|no station|storage/i);
+  await page.evaluate(() => broker.station('s').create());
+  expect(await page.evaluate(() => broker.station('s').produce('after'))).toMatchObject({ sequence: 1 });
+});
+
+test('a site without room is read only, and says so; what is there can still be read', { timeout: 40_000 }, async () => {
+  const context = await fresh();
+  const page = await tab(context, 'shared');
+  await page.evaluate(() => broker.station('s').create());
+  const devtools = await context.newCDPSession(page);
+  await devtools.send('Storage.overrideQuotaForOrigin', { origin: site.origin, quotaSize: 6_000_000 });
+  const [stored, refusal] = await page.evaluate(async () => {
+    const station = broker.station('s');
+    const payload = new Uint8Array(400_000);
+    // Chromium looks at the quota now and then only.
+    for (let n = 0; n < 400; n++) {
+      try {
+        await station.produce(payload);
+      } catch (error) {
+        return [n, (error as { code: string }).code];
+      }
+    }
+    return [400, 'none'];
+  });
+  expect(refusal).toBe('STORAGE_FULL');
+  expect(stored).toBeGreaterThan(2);
+  const read = await page.evaluate(async () => {
+    let count = 0;
+    for await (const message of broker.station('s').read({ from: 'start' })) count += message.bytes.length === 400_000 ? 1 : 0;
+    return count;
+  });
+  expect(read).toBeGreaterThanOrEqual(Number(stored));
 });

@@ -62,7 +62,10 @@ describe.each(RUNTIME_NAMES)('exported on %s', (source) => {
   test.each(RUNTIME_NAMES)('imported on %s', { timeout: 30_000 }, async (target) => {
     const t = contexts.get(target)!;
     const name = `from-${source}`;
-    const answer = status(await t.post(`/v1/import?station=${name}`, { body: streams.get(source)!, headers: { 'content-type': TYPE } }), 201);
+    const answer = status(
+      await t.post(`/v1/import?station=${name}`, { body: streams.get(source)!, headers: { 'content-type': TYPE } }),
+      201,
+    );
     const copy = new Station(t, name);
     const original = new Station(contexts.get(source)!, STATION);
     const [was, is] = [await seen(original), await seen(copy)];
