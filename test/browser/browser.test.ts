@@ -301,10 +301,12 @@ test.each([
 
 test('a site without room is read only, and says so; what is there can still be read', { timeout: 40_000 }, async () => {
   const context = await fresh();
+  const first = await context.newPage();
+  await first.goto(`${site.origin}/empty.html`);
+  const devtools = await context.newCDPSession(first);
+  await devtools.send('Storage.overrideQuotaForOrigin', { origin: site.origin, quotaSize: 6_000_000 });
   const page = await tab(context, 'shared');
   await page.evaluate(() => broker.station('s').create());
-  const devtools = await context.newCDPSession(page);
-  await devtools.send('Storage.overrideQuotaForOrigin', { origin: site.origin, quotaSize: 6_000_000 });
   const [stored, refusal] = await page.evaluate(async () => {
     const station = broker.station('s');
     const payload = new Uint8Array(400_000);
