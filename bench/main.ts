@@ -34,6 +34,10 @@ const BENCHES: Record<string, Bench> = {
   opening: { seconds: (rounds) => 12 + 2 * rounds, load: async () => (await import('./opening.ts')).run },
   flat: { seconds: (rounds) => 20 + 3 * Math.max(rounds, 9), load: async () => (await import('./flat.ts')).run },
   kept: { seconds: () => 60, load: async () => (await import('./kept.ts')).run },
+  everywhere: {
+    seconds: (rounds, seconds) => (rounds + 1) * (12 + 6 * seconds),
+    load: async () => (await import('./everywhere/main.ts')).run,
+  },
   idle: { seconds: () => 30, load: async () => (await import('./idle.ts')).run },
 };
 

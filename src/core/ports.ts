@@ -261,6 +261,13 @@ export interface Row extends RowMark {
   readonly bytes: Uint8Array;
 }
 
+/** Rows of a table with `from` ≤ id < `to`. */
+export interface RowRange {
+  readonly table: RowTable;
+  readonly from: number;
+  readonly to: number;
+}
+
 export type RowChange =
   /** Replaces the row of that id, if there is one. */
   | { readonly do: 'put'; readonly table: RowTable; readonly row: Row }
@@ -287,9 +294,10 @@ export interface Rows {
   /**
    * All of it or nothing. Resolves when it is durable; calls are carried out in their order.
    *
+   * @returns of each range that is asked for, its first row after that
    * @throws DiskFullError there is no room for it: nothing was written, and the place can be used as before
    */
-  write(changes: readonly RowChange[]): Promise<void>;
+  write(changes: readonly RowChange[], asked?: readonly RowRange[]): Promise<readonly (RowMark | undefined)[]>;
   /** Undefined where there is none. */
   get(table: RowTable, id: number): Soon<Uint8Array | undefined>;
   /** Rows with `from` ≤ id < `to`, by rising id: the first, and more up to about `bytesMax`. */

@@ -40,9 +40,11 @@ export interface Beside {
 }
 
 /** `/NAME.html` is an empty page with the script NAME; `/empty.html` has none. */
-export async function startSite(beside?: Beside): Promise<Site> {
+/** @param more scripts beside the usual ones, by name */
+export async function startSite(beside?: Beside, more: Readonly<Record<string, string>> = {}): Promise<Site> {
+  const entries: Readonly<Record<string, string>> = { ...ENTRIES, ...more };
   const folder = mkdtempSync(join(tmpdir(), 'wayside-site-'));
-  await build({ entryPoints: ENTRIES, outdir: folder, bundle: true, format: 'esm', target: 'es2024', logLevel: 'error' });
+  await build({ entryPoints: entries, outdir: folder, bundle: true, format: 'esm', target: 'es2024', logLevel: 'error' });
   const server = createServer({ maxHeaderSize: HEADER_BYTES_MAX }, (request, response) => {
     const { url = '/' } = request;
     const [, name = '', kind = ''] = /^\/([a-z]+)\.(html|js)(?:\?.*)?$/.exec(url) ?? [];
@@ -50,7 +52,7 @@ export async function startSite(beside?: Beside): Promise<Site> {
     else if (kind === 'html') {
       const script = name === 'empty' ? '' : `<script type="module" src="/${name}.js"></script>`;
       response.writeHead(200, { 'Content-Type': 'text/html; charset=utf-8' }).end(`<!doctype html><title>${name}</title>${script}`);
-    } else if (kind === 'js' && Object.hasOwn(ENTRIES, name)) {
+    } else if (kind === 'js' && Object.hasOwn(entries, name)) {
       response.writeHead(200, { 'Content-Type': 'text/javascript; charset=utf-8' }).end(readFileSync(join(folder, `${name}.js`)));
     } else if (beside !== undefined) void beside.request(request, response);
     else response.writeHead(404).end();

@@ -2,7 +2,7 @@
 import type { ObjectState } from '../../src/adapters/cloudflare/platform.ts';
 import { SqliteRows } from '../../src/adapters/cloudflare/rows.ts';
 import { ObjectTimers, objectClock } from '../../src/adapters/cloudflare/timers.ts';
-import type { RowChange } from '../../src/core/ports.ts';
+import type { RowChange, RowMark, RowRange } from '../../src/core/ports.ts';
 import { RowVolume } from '../../src/core/rows/volume.ts';
 import type { VolumeFactory } from '../contract/volume.ts';
 import { runChecks, volumeChecks } from '../contract/volume.ts';
@@ -13,12 +13,13 @@ const TABLES = ['place', 'data', 'state', 'parts', 'sections', 'actors'];
 class FaultyRows extends SqliteRows {
   fails: 'write' | 'sync' | undefined;
 
-  override async write(changes: readonly RowChange[]): Promise<void> {
+  override async write(changes: readonly RowChange[], asked?: readonly RowRange[]): Promise<readonly (RowMark | undefined)[]> {
     const { fails } = this;
     this.fails = undefined;
     if (fails === 'write') throw new Error('The write fails.');
-    await super.write(changes);
+    const firsts = await super.write(changes, asked);
     if (fails === 'sync') throw new Error('The sync fails.');
+    return firsts;
   }
 }
 

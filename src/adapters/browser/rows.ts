@@ -10,7 +10,7 @@
 import type { DBSchema, IDBPDatabase } from 'idb';
 import { openDB } from 'idb';
 import { WaysideError } from '../../core/errors.ts';
-import type { Durability, Row, RowChange, RowMark, Rows, RowTable } from '../../core/ports.ts';
+import type { Durability, Row, RowChange, RowMark, RowRange, Rows, RowTable } from '../../core/ports.ts';
 import { DiskFullError } from '../../core/ports.ts';
 import { heldLock } from './lock.ts';
 import { own } from './messages.ts';
@@ -93,29 +93,31 @@ export class IndexedDbRows implements Rows {
     return epoch;
   }
 
-  async write(changes: readonly RowChange[]): Promise<void> {
-    await this.#bounded(async (database) => {
-      const tables = [...new Set(changes.map(({ table }) => table))];
+  async write(changes: readonly RowChange[], asked: readonly RowRange[] = []): Promise<readonly (RowMark | undefined)[]> {
+    return this.#bounded(async (database) => {
+      const tables = [...new Set([...changes, ...asked].map(({ table }) => table))];
       const transaction = database.transaction([PLACE, ...tables], 'readwrite', { durability: 'strict' });
+      let isTaken = false;
       const done = transaction.done.catch((error: unknown) => {
+        if (isTaken) throw new Error('Another one has taken the place.');
         throw isQuota(error ?? transaction.error) ? new DiskFullError('The browser gives this site no more room.') : error;
       });
-      // Its own rejection is what counts; the requests' come with it.
-      done.catch(() => undefined);
-      const place = await transaction.objectStore(PLACE).get('place');
-      if (place?.epoch !== this.#epoch) {
-        transaction.abort();
-        await done.catch(() => undefined);
-        throw new Error('Another one has taken the place.');
-      }
+      // All is asked at once, so that nothing waits for an answer in between; what was asked goes with the transaction.
+      const place = transaction.objectStore(PLACE).get('place');
       for (const change of changes) {
         const store = transaction.objectStore(change.table);
         const request =
           change.do === 'remove' ? store.delete(between(change.from, change.to)) : store.put(own(change.row.bytes), keyOf(change.row));
-        request.catch(() => undefined);
+        request.catch(ignore);
       }
-      transaction.commit();
+      const cursors = asked.map(({ table, from, to }) => transaction.objectStore(table).openKeyCursor(between(from, to)));
+      for (const cursor of cursors) cursor.catch(ignore);
+      place.then((found) => {
+        isTaken = found?.epoch !== this.#epoch;
+        if (isTaken) transaction.abort();
+      }, ignore);
       await done;
+      return (await Promise.all(cursors)).map((cursor) => (cursor === null ? undefined : markOf(cursor.key)));
     });
   }
 
@@ -178,6 +180,9 @@ export function databaseName(name: string): string {
 export function ownerLock(name: string): string {
   return `wayside-owner:${name}`;
 }
+
+/** The rejection of a request comes with that of its transaction. */
+function ignore(): void {}
 
 function between(from: number, to: number): IDBKeyRange {
   return IDBKeyRange.bound([from], [to], false, true);

@@ -7,7 +7,7 @@
  * enforced here. What is wanted of a row without its bytes stands before them, so that SQLite need not read those.
  */
 import { WaysideError } from '../../core/errors.ts';
-import type { Row, RowChange, RowMark, Rows, RowTable } from '../../core/ports.ts';
+import type { Row, RowChange, RowMark, RowRange, Rows, RowTable } from '../../core/ports.ts';
 import { DiskFullError } from '../../core/ports.ts';
 import type { ObjectStorage, SqlStorage } from './platform.ts';
 
@@ -71,10 +71,12 @@ export class SqliteRows implements Rows {
     );
   }
 
-  async write(changes: readonly RowChange[]): Promise<void> {
+  async write(changes: readonly RowChange[], asked: readonly RowRange[] = []): Promise<readonly (RowMark | undefined)[]> {
+    let firsts: readonly (RowMark | undefined)[] = [];
     try {
       this.#storage.transactionSync(() => {
         for (const change of changes) this.#apply(change);
+        firsts = asked.map(({ table, from, to }) => this.mark(table, from, to, 'first'));
       });
     } catch (error) {
       if (/\bfull\b|SQLITE_FULL/i.test(String(error))) throw new DiskFullError('The object has no more room.');
@@ -86,6 +88,7 @@ export class SqliteRows implements Rows {
       this.#abort(`The storage could not be synced: ${String(error)}`);
       throw error;
     }
+    return firsts;
   }
 
   #apply(change: RowChange): void {

@@ -131,6 +131,12 @@ export class Actor {
     return sum;
   }
 
+  /** The first rows that are left of each; none where nothing is. */
+  trimmedTo(data: RowMark | undefined, state: RowMark | undefined): void {
+    this.extents.data.begin = data?.begin ?? this.extents.data.end;
+    this.extents.state.begin = state?.begin ?? this.extents.state.end;
+  }
+
   takeMarks(table: 'data' | 'state', first: RowMark | undefined, last: RowMark | undefined): void {
     this.extents[table] = { begin: first?.begin ?? 0, end: last?.end ?? 0 };
   }

@@ -66,6 +66,11 @@ export class Pending {
     return changes;
   }
 
+  /** Those of which something is dead now. */
+  get trimmed(): Iterable<Actor> {
+    return [...this.#byActor].filter(([, { trim }]) => trim).map(([actor]) => actor);
+  }
+
   get actors(): Iterable<Actor> {
     return this.#byActor.keys();
   }

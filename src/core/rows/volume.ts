@@ -16,6 +16,7 @@ import type {
   Clock,
   Durability,
   EntryHead,
+  RowRange,
   Rows,
   Soon,
   StoredEntry,
@@ -398,30 +399,20 @@ export class RowVolume implements Volume {
       this.#pending = new Pending();
       this.#writing = pending;
       const changes = pending.changes(this.#rows.rowBytesMax);
+      const trimmed = [...pending.trimmed];
       if (changes.length > 0) {
-        await this.#rows.write(changes);
+        const firsts = await this.#rows.write(changes, trimmed.flatMap(journalOf));
         this.#syncs++;
+        if (trimmed.length > 0) this.#fullUntil = 0;
+        for (const [i, actor] of trimmed.entries()) actor.trimmedTo(firsts[2 * i], firsts[2 * i + 1]);
       }
       this.#writing = undefined;
       if (this.#condition === 'failed') return;
-      await this.#measure(pending);
       this.written = position;
       this.synced = position;
       this.#evict();
       for (const actor of pending.actors) if (++actor.flushesSinceSettled === this.#settings.settleFlushes) this.#askToSettle(actor);
       this.#listener?.progressed();
-    }
-  }
-
-  /** Where the rows of what was trimmed begin now. */
-  async #measure(pending: Pending): Promise<void> {
-    for (const actor of pending.actors) {
-      if (!pending.of(actor).trim) continue;
-      for (const table of ['data', 'state'] as const) {
-        const first = await this.#rows.mark(table, baseOf(actor.id), baseOf(actor.id + 1), 'first');
-        actor.extents[table].begin = first?.begin ?? actor.extents[table].end;
-        this.#fullUntil = 0;
-      }
     }
   }
 
@@ -561,6 +552,15 @@ export class RowVolume implements Volume {
       return body;
     }
   }
+}
+
+/** Where its data and its state lie. */
+function journalOf({ id }: Actor): RowRange[] {
+  const all = { from: baseOf(id), to: baseOf(id + 1) };
+  return [
+    { table: 'data', ...all },
+    { table: 'state', ...all },
+  ];
 }
 
 /** Gathers entries until there are enough. */

@@ -1,7 +1,7 @@
 /** The contract of a volume over IndexedDB: `contract()` answers with what came out, in a page or in a worker. */
 import { databaseName, IndexedDbRows } from '../../../src/adapters/browser/rows.ts';
 import { browserClock, browserTimers } from '../../../src/adapters/browser/timers.ts';
-import type { RowChange } from '../../../src/core/ports.ts';
+import type { RowChange, RowMark, RowRange } from '../../../src/core/ports.ts';
 import { RowVolume } from '../../../src/core/rows/volume.ts';
 import type { VolumeFactory } from '../../contract/volume.ts';
 import { runChecks, volumeChecks } from '../../contract/volume.ts';
@@ -10,12 +10,13 @@ import { runChecks, volumeChecks } from '../../contract/volume.ts';
 class FaultyRows extends IndexedDbRows {
   fails: 'write' | 'sync' | undefined;
 
-  override async write(changes: readonly RowChange[]): Promise<void> {
+  override async write(changes: readonly RowChange[], asked?: readonly RowRange[]): Promise<readonly (RowMark | undefined)[]> {
     const { fails } = this;
     this.fails = undefined;
     if (fails === 'write') throw new Error('The write fails.');
-    await super.write(changes);
+    const firsts = await super.write(changes, asked);
     if (fails === 'sync') throw new Error('The sync fails.');
+    return firsts;
   }
 }
 

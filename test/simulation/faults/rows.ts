@@ -4,7 +4,7 @@
  * Holds: the promises of `Rows` (ports.ts). A write is there whole or not at all; one that fails may have been carried out all the same,
  * as a transaction whose answer was lost. Reads answer now or later, by turns. A later opener takes the place away.
  */
-import type { Row, RowChange, RowMark, Rows, RowTable, Soon, Timers } from '../../../src/core/ports.ts';
+import type { Row, RowChange, RowMark, RowRange, Rows, RowTable, Soon, Timers } from '../../../src/core/ports.ts';
 import { DiskFullError } from '../../../src/core/ports.ts';
 
 type Tables = Record<RowTable, Map<number, Row>>;
@@ -59,7 +59,7 @@ export class SimRows implements Rows {
     return this.#place.epoch;
   }
 
-  async write(changes: readonly RowChange[]): Promise<void> {
+  async write(changes: readonly RowChange[], asked: readonly RowRange[] = []): Promise<readonly (RowMark | undefined)[]> {
     await this.#later();
     if (this.#place.owner !== this) throw new Error('Another one has taken the place.');
     const { fails } = this.#place;
@@ -69,6 +69,7 @@ export class SimRows implements Rows {
     if (this.#place.used + grows > this.#place.bytesMax) throw new DiskFullError('No room.');
     for (const change of changes) this.#apply(change);
     if (fails === 'sync') throw new Error('The sync fails.');
+    return asked.map(({ table, from, to }) => this.#sorted(table, from, to)[0]);
   }
 
   #apply(change: RowChange): void {

@@ -1,0 +1,164 @@
+/**
+ * The other runtimes: a Durable Object and IndexedDB, each beside a bare loop of the same writes, and the server on Deno and Bun
+ * beside Node.
+ */
+import { join } from 'node:path';
+import type { Driven } from '../../src/cli/bench/drive.ts';
+import { startBrowser, startSite } from '../../test/browser/_browser.ts';
+import { bundle, workerd } from '../../test/cloudflare/_worker.ts';
+import { startBroker } from '../../test/node/_process.ts';
+import type { RunnerName } from '../../test/node/_runners.ts';
+import { runner, versionOf } from '../../test/node/_runners.ts';
+import type { Load } from '../load.ts';
+import { batchOf, folder, inFlight, seconds } from '../place.ts';
+import type { Row } from '../report.ts';
+import type { Entrant, Run } from '../rounds.ts';
+import { contest, together, withServers } from '../rounds.ts';
+import type { Server } from '../servers/server.ts';
+
+const BATCHES = 300;
+const RECORDS = { 'Content-Type': 'application/vnd.wayside.records' };
+
+export async function run(run: Run): Promise<Row[]> {
+  return [...(await object(run)), await indexedDb(run), ...(await servers(run))];
+}
+
+/** The Worker and its object against a bare object that inserts the same bytes; 32 producers against one. */
+async function object({ rounds, progress }: Run): Promise<Row[]> {
+  const place = folder();
+  const ours = workerd({ script: await bundle(), folder: join(place.path, 'ours') });
+  const bare = workerd({
+    script: await bundle('../../bench/everywhere/bare-worker.ts'),
+    folder: join(place.path, 'bare'),
+    objects: { BARE: 'BareObject' },
+  });
+  const [station, bareUrl] = [`${(await ours.ready).href}v1/stations/s`, (await bare.ready).href];
+  await fetch(station, {
+    method: 'PUT',
+    body: JSON.stringify({ retention: { maxBytes: 64 * 2 ** 20 } }),
+    headers: { 'Content-Type': 'application/json' },
+  });
+  const batch = new Uint8Array(batchOf(100, 1024));
+  const rate = async (url: string, atOnce: number) => {
+    const post = async () => {
+      const answer = await fetch(url, { method: 'POST', body: batch, headers: RECORDS });
+      if (!answer.ok) throw new Error(`${url}: ${answer.status} ${await answer.text()}`);
+      await answer.arrayBuffer();
+    };
+    return BATCHES / (await seconds(() => inFlight(BATCHES, atOnce, post)));
+  };
+  const [one, many, base] = [[] as number[], [] as number[], [] as number[]];
+  for (let round = -1; round < rounds; round++) {
+    progress.say(round < 0 ? 'Durable Object, warming up' : `Durable Object, round ${round + 1} of ${rounds}`);
+    const [a, b, c] = [await rate(`${station}/messages/batch`, 1), await rate(bareUrl, 1), await rate(`${station}/messages/batch`, 32)];
+    if (round < 0) continue;
+    one.push(a);
+    base.push(b);
+    many.push(c);
+  }
+  await Promise.all([ours.dispose(), bare.dispose()]);
+  place.remove();
+  return [
+    {
+      name: 'Durable Object (workerd), batches of 100 × 1 KiB through the Worker, 1 producer',
+      unit: 'batches/s',
+      ours: { values: one },
+      beside: [{ name: 'bare object, the same blob by RPC', values: base, goal: 0.6 }],
+    },
+    {
+      name: 'the same, 32 producers',
+      unit: 'batches/s',
+      ours: { values: many },
+      beside: [{ name: '1 producer', values: one, goal: 3 }],
+    },
+  ];
+}
+
+/** The broker in a page's worker against a bare loop of transactions in the page. */
+async function indexedDb({ rounds, progress }: Run): Promise<Row> {
+  const site = await startSite(undefined, { bench: join(import.meta.dirname, 'page.ts') });
+  const browser = await startBrowser();
+  const page = await (await browser.newContext()).newPage();
+  await page.goto(`${site.origin}/bench.html`);
+  await page.waitForFunction('globalThis.ours');
+  const [ours, base] = [[] as number[], [] as number[]];
+  for (let round = -1; round < rounds; round++) {
+    progress.say(round < 0 ? 'IndexedDB, warming up' : `IndexedDB, round ${round + 1} of ${rounds}`);
+    const [a, b] = [(await page.evaluate(`ours(${BATCHES})`)) as number, (await page.evaluate(`bare(${BATCHES})`)) as number];
+    if (round < 0) continue;
+    ours.push(a);
+    base.push(b);
+  }
+  await browser.close();
+  await site.close();
+  return {
+    name: 'IndexedDB (Chromium), batches of 100 × 1 KiB, 1 producer',
+    unit: 'batches/s',
+    ours: { values: ours },
+    beside: [{ name: 'bare loop of strict transactions', values: base, goal: 0.6 }],
+  };
+}
+
+/** The same server on Node, Deno and Bun: publishing, and consuming with acks. */
+async function servers(run: Run): Promise<Row[]> {
+  const place = folder();
+  const start = (name: RunnerName) => async (): Promise<Server> => {
+    const broker = await startBroker({ data: join(place.path, name), run: runner(name) });
+    return {
+      name: `Wayside on ${name}`,
+      version: versionOf(name),
+      promise: 'synced: on the disk (fdatasync) before the answer',
+      port: Number(new URL(broker.base).port),
+      pid: process.pid,
+      stop: async () => void (await broker.stop()),
+    };
+  };
+  try {
+    return await withServers([start('node'), start('deno'), start('bun')], run, async (all) => {
+      const entrants: Entrant[] = all.map((server) => ({ server, kind: 'frames' }));
+      const publish = async (loads: readonly Load[], round: number): Promise<Driven> => {
+        const stream = `bench-${round + 1}`;
+        await loads[0]!.do({ do: 'prepare', stream });
+        const driven = together(
+          await Promise.all(loads.map((load) => load.do<Driven>({ do: 'publish', stream, gather: 'batch', ms: run.seconds * 1000 }))),
+        );
+        await loads[0]!.do({ do: 'clean', stream });
+        return driven;
+      };
+      const prepare = async (load: Load) => {
+        await load.do({ do: 'prepare', stream: 'bench' });
+        await load.do({ do: 'fill', stream: 'bench', count: 50_000 });
+      };
+      const consume = ([load]: readonly Load[], round: number): Promise<Driven> =>
+        load!.do<Driven>({ do: 'consume', stream: 'bench', group: `g${round + 1}`, count: 50_000 });
+      const sdk = entrants.map(({ server }): Entrant => ({ server, kind: 'sdk' }));
+      return [
+        await contest(
+          {
+            name: 'publish on Node, beside Deno and Bun: synced, 100 × 128 B, 1 producer',
+            entrants,
+            durability: 'synced',
+            size: 128,
+            clients: 1,
+            turn: publish,
+          },
+          run,
+        ),
+        await contest(
+          {
+            name: 'consume and ack on Node, beside Deno and Bun: 50,000 × 128 B',
+            entrants: sdk,
+            durability: 'synced',
+            size: 128,
+            clients: 1,
+            prepare,
+            turn: consume,
+          },
+          run,
+        ),
+      ];
+    });
+  } finally {
+    place.remove();
+  }
+}
