@@ -1,5 +1,12 @@
 /** In a page: the broker, and a bare loop of the same transactions beside it. Each gives batches a second. */
 import { browserBroker } from '../../src/adapters/browser/index.ts';
+import { IndexedDbRows } from '../../src/adapters/browser/rows.ts';
+import { browserClock, browserRandom, browserTimers } from '../../src/adapters/browser/timers.ts';
+import { MemoryVolume } from '../../src/adapters/memory/volume.ts';
+import { BatchBuilder } from '../../src/core/batch/build.ts';
+import type { Broker } from '../../src/core/broker.ts';
+import { openBroker } from '../../src/core/broker.ts';
+import { RowVolume } from '../../src/core/rows/volume.ts';
 
 const COUNT = 100;
 const BYTES = 1024;
@@ -40,6 +47,25 @@ async function bare(batches: number): Promise<number> {
   return rate;
 }
 
+/** The broker in this very page: without the way to a worker and back. */
+async function inside(batches: number): Promise<number> {
+  const started = performance.now();
+  for (let n = 0; n < batches; n++) await here.produce('default', 'bench', batch);
+  return (batches * 1000) / (performance.now() - started);
+}
+
+async function openHere(): Promise<Broker> {
+  const ports = { clock: browserClock, timers: browserTimers(), random: browserRandom() };
+  const journal = { info: () => undefined, warn: console.warn, error: console.error };
+  const volume = new RowVolume({ rows: new IndexedDbRows('inside'), ...ports });
+  return openBroker({ volume, memory: new MemoryVolume(ports.timers), ...ports, journal });
+}
+
+const builder = new BatchBuilder(COUNT * (BYTES + 8));
+for (let i = 0; i < COUNT; i++) builder.append({ payload: new Uint8Array(BYTES).fill(i) });
+const batch = builder.finish();
+const here = await openHere();
+await here.putStation('default', 'bench', {});
 const broker = browserBroker();
-await broker.station('bench').create({ retention: { maxBytes: 32 * 2 ** 20 } });
-Object.assign(globalThis, { ours, bare });
+await broker.station('bench').create();
+Object.assign(globalThis, { ours, inside, bare });

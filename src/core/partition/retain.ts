@@ -161,8 +161,9 @@ async function findCut(log: ActorLog, stored: Stored, state: PartitionState, goa
   let oldest = state.oldest;
   const left = () => state.bytes - bytesGone;
   if (first === state.next) return { first, bytesGone, oldest: 0, more: false };
-  const heads = await log.volume.heads(log.key, await log.volume.find(log.key, 'sequence', first), SLICE_ENTRIES, 'data');
-  for (const head of heads) {
+  let seen = 0;
+  for await (const head of headsFrom(log, await log.volume.find(log.key, 'sequence', first))) {
+    seen++;
     if (head.count === 0) continue;
     oldest = head.time;
     const end = head.first + head.count;
@@ -176,7 +177,21 @@ async function findCut(log: ActorLog, stored: Stored, state: PartitionState, goa
     first = end;
   }
   const oldestLeft = first < state.next ? await timeOf(stored, first) : 0;
-  return { first, bytesGone, oldest: oldestLeft, more: oldestLeft !== 0 && heads.length === SLICE_ENTRIES };
+  return { first, bytesGone, oldest: oldestLeft, more: oldestLeft !== 0 && seen === SLICE_ENTRIES };
+}
+
+/** A slice of them, asked for a few at first: as a rule little goes, and what is not needed may have to be read. */
+async function* headsFrom(log: ActorLog, from: number): AsyncGenerator<EntryHead> {
+  let next = from;
+  let left = SLICE_ENTRIES;
+  for (let most = 4; left > 0; most *= 4) {
+    const heads = await log.volume.heads(log.key, next, Math.min(most, left), 'data');
+    yield* heads;
+    const last = heads.at(-1);
+    if (last === undefined) return;
+    next = last.index + 1;
+    left -= heads.length;
+  }
 }
 
 async function timeOf(stored: Stored, sequence: number): Promise<number> {

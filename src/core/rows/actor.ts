@@ -53,6 +53,8 @@ export class Actor {
   unsettled = false;
   /** Flushes with entries that its sections do not hold. */
   flushesSinceSettled = 0;
+  /** Where the last search in rows ended: all before `index` has not come beyond `below`. */
+  hint: { readonly by: 'sequence' | 'time'; readonly below: number; readonly index: number } | undefined;
   /** A row of data may hold state too. */
   isMixed = false;
 

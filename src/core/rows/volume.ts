@@ -506,7 +506,7 @@ export class RowVolume implements Volume {
     // What is in memory now may have been written, and let go, by the time that the rows before it are read.
     while (next < actor.tailFrom) {
       const to = actor.tailFrom;
-      for await (const each of entriesOf(this.#rows, actor, { from: next, to, what })) {
+      for await (const each of entriesOf(this.#rows, actor, { from: next, to, what, headsOnly: !whole })) {
         const entry = whole ? await wholeOf(this.#rows, actor, each) : each.entry;
         this.#check();
         if (entry !== undefined && !basket.takes(entry)) return basket.entries;
