@@ -274,7 +274,8 @@ export class RowVolume implements Volume {
     for (const write of writes) this.#apply(write);
     if (!this.#isAsked && !this.#isFlushing) {
       this.#isAsked = true;
-      this.#timers.endOfTurn(() => this.#flush());
+      // After this turn's code, and no later: what a turn gathers has been gathered by those who commit.
+      void Promise.resolve().then(() => this.#flush());
     }
     return this.#position;
   }
