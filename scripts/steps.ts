@@ -24,12 +24,13 @@ export const CHECKS: Step[] = [
   { name: 'the reference is what the source says', command: ['scripts/reference.ts', '--check'] },
 ];
 
-export const TESTS: Step[] = [
+/** @param report where the report of the tests goes */
+export const testsTo = (report: string): Step[] => [
   ...CHECKS,
   {
     name: 'tests',
-    command: ['node_modules/vitest/vitest.mjs', 'run', '--reporter=default', '--reporter=json', '--outputFile.json={counts}'],
-    counts: readVitest,
+    command: ['node_modules/vitest/vitest.mjs', 'run', '--reporter=default', '--reporter=json', `--outputFile.json=${report}`],
+    counts: () => readVitest(report),
   },
 ];
 
