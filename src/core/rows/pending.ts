@@ -6,6 +6,7 @@
  * in them is dead.
  */
 import { encode } from '../entry/codec.ts';
+import { isPlanted } from '../faults.ts';
 import type { RowChange, StoredEntry } from '../ports.ts';
 import type { Actor } from './actor.ts';
 import { recordLayout, recordOf } from './actor.ts';
@@ -59,9 +60,12 @@ export class Pending {
     const changes: RowChange[] = this.#removed.flatMap(removal);
     for (const [actor, of] of this.#byActor) {
       if (of.trim) changes.push(...trim(actor));
-      changes.push(...journal(actor, of.entries, rowBytesMax));
+      const living = of.entries.filter((entry) => actor.isLiving(entry));
+      changes.push(...journal(actor, living, rowBytesMax));
       for (const { slot, body } of of.sections.values()) changes.push(...section(actor.id, slot, body, rowBytesMax));
-      if (of.record) changes.push(put('actors', actor.id, encode(recordLayout, recordOf(actor)).slice()));
+      // No row tells of an entry that was dead before it was written.
+      if (of.record || (living.length < of.entries.length && !isPlanted('rows-forget-a-last')))
+        changes.push(put('actors', actor.id, encode(recordLayout, recordOf(actor)).slice()));
     }
     return changes;
   }
@@ -88,7 +92,7 @@ function trim(actor: Actor): RowChange[] {
   const { id, data, state } = actor;
   const both = Math.min(data, state);
   const ranges = [
-    { do: 'remove', table: 'data', from: baseOf(id), to: rowId(id, actor.isMixed ? both : data) },
+    { do: 'remove', table: 'data', from: baseOf(id), to: rowId(id, actor.isMixed && !isPlanted('rows-forget-mixed-state') ? both : data) },
     { do: 'remove', table: 'state', from: baseOf(id), to: rowId(id, state) },
     { do: 'remove', table: 'parts', from: baseOf(id), to: partsOf(id, both) },
   ] as const;
@@ -101,8 +105,7 @@ function section(actor: number, slot: number, body: Uint8Array | null, rowBytesM
   return body === null ? [removed] : [removed, ...split('sections', from, body, rowBytesMax)];
 }
 
-function journal(actor: Actor, all: readonly StoredEntry[], rowBytesMax: number): RowChange[] {
-  const entries = all.filter((entry) => actor.isLiving(entry));
+function journal(actor: Actor, entries: readonly StoredEntry[], rowBytesMax: number): RowChange[] {
   const data = entries.filter((entry) => entry.data);
   const state = entries.filter((entry) => !entry.data);
   if (data.length === 0 || state.length === 0 || bytesOf(state) * STATE_SHARE > bytesOf(data))

@@ -10,6 +10,7 @@
 import { crc32c } from '../crc32c.ts';
 import { decodeLayout } from '../entry/codec.ts';
 import { WaysideError } from '../errors.ts';
+import { isPlanted } from '../faults.ts';
 import type {
   ActorInfo,
   ActorKey,
@@ -358,7 +359,7 @@ export class RowVolume implements Volume {
     const slot = before?.slot ?? freeSlot(actor);
     actor.sections.delete(name);
     // Always the last to be written: its slot may have been another section's a moment ago.
-    waiting.delete(name);
+    if (!isPlanted('rows-forget-slot-order')) waiting.delete(name);
     if (body === null) {
       waiting.set(name, { slot, body: null });
       return;
@@ -458,7 +459,7 @@ export class RowVolume implements Volume {
       if (next === undefined) break;
       const { oldest } = next.actor;
       if (oldest?.entry.index === next.index) {
-        if (oldest.position > this.written) break;
+        if (oldest.position > this.written && !isPlanted('rows-evict-unwritten')) break;
         this.#forget(next.actor);
       }
       this.#residentFrom++;

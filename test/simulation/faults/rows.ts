@@ -39,6 +39,7 @@ export class SimRows implements Rows {
   readonly #exclusive: boolean;
   #lost: (error: Error) => void = () => undefined;
   #turn = 0;
+  #underway: readonly RowChange[] = [];
 
   constructor({ place, timers, exclusive = true, rowBytesMax = 1_900_000 }: SimRowsOptions) {
     this.#place = place;
@@ -60,7 +61,9 @@ export class SimRows implements Rows {
   }
 
   async write(changes: readonly RowChange[], asked: readonly RowRange[] = []): Promise<readonly (RowMark | undefined)[]> {
+    this.#underway = changes;
     await this.#later();
+    this.#underway = [];
     if (this.#place.owner !== this) throw new Error('Another one has taken the place.');
     const { fails } = this.#place;
     this.#place.fails = undefined;
@@ -70,6 +73,12 @@ export class SimRows implements Rows {
     for (const change of changes) this.#apply(change);
     if (fails === 'sync') throw new Error('The sync fails.');
     return asked.map(({ table, from, to }) => this.#sorted(table, from, to)[0]);
+  }
+
+  /** Its process is gone. @param isWritten what was under way is carried out all the same */
+  cut(isWritten: boolean): void {
+    if (isWritten) for (const change of this.#underway) this.#apply(change);
+    this.#underway = [];
   }
 
   #apply(change: RowChange): void {
