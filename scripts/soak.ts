@@ -1,10 +1,13 @@
 /**
  * `npm run soak`: the long campaigns, one after another, and their report in docs/soak.md.
  *
- *   --kills N   how often the real process is killed (60)
- *   --seeds N   seeds of the simulator (10000)
- *   --fuzz N    damaged record batches (5000000)
- *   --seed N    where all of them begin (drawn, and named in the report)
+ *   --kills N      how often the real process is killed (60)
+ *   --workers N    how often workerd is killed, its object ended again and again in between (24)
+ *   --browsers N   how often Chromium is killed (56)
+ *   --seeds N      seeds of the simulator (10000)
+ *   --rows N       seeds of the simulator of the volume over rows (10000)
+ *   --fuzz N       damaged record batches (5000000)
+ *   --seed N       where all of them begin (drawn, and named in the report)
  *
  * Holds: each campaign runs, also after one that failed; the report is written all the same, and says what failed and how
  * to repeat it. The seed repeats what is drawn; when a real process is killed depends on the machine as well.
@@ -14,6 +17,9 @@ import { writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { browserSite } from '../test/browser/_site.ts';
+import { workerSite } from '../test/cloudflare/_site.ts';
+import type { KillOptions } from '../test/kill/kills.ts';
 import { runKills } from '../test/kill/kills.ts';
 import { ROOT } from './steps.ts';
 
@@ -49,28 +55,54 @@ const LINES_KEPT = 60;
 const { values } = parseArgs({
   options: {
     kills: { type: 'string', default: '60' },
+    workers: { type: 'string', default: '24' },
+    browsers: { type: 'string', default: '56' },
     seeds: { type: 'string', default: '10000' },
+    rows: { type: 'string', default: '10000' },
     fuzz: { type: 'string', default: '5000000' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1_000_000)) },
   },
 });
-const [kills, seeds, fuzz, seed] = [values.kills, values.seeds, values.fuzz, values.seed].map(whole) as [number, number, number, number];
+const sizes = Object.fromEntries(Object.entries(values).map(([name, text]) => [name, whole(text)]));
+const { kills = 0, workers = 0, browsers = 0, seeds = 0, rows = 0, fuzz = 0, seed = 0 } = sizes;
+/** Asks for one campaign alone. */
+const alone = (one: string) =>
+  `npm run soak -- --seed ${seed}${['kills', 'workers', 'browsers', 'seeds', 'rows', 'fuzz'].map((name) => ` --${name} ${name === one ? sizes[name] : 0}`).join('')}`;
 
 const CAMPAIGNS: Campaign[] = [
   {
     name: 'A real process, killed under load',
     size: `${kills} kills, seed ${seed}`,
-    repeat: `npm run soak -- --kills ${kills} --seed ${seed} --seeds 0 --fuzz 0`,
+    repeat: alone('kills'),
+    run: () => killed({ kills, seed }),
+  },
+  {
+    name: 'workerd, killed under load, and its object ended in between',
+    size: `${workers} kills, seed ${seed}`,
+    repeat: alone('workers'),
     async run() {
-      const report = await runKills({ kills, seed, say: (text) => console.log(text) });
-      return Object.entries(report).flatMap(([name, count]) => (name === 'ms' ? [] : [`${spaced(name)}: ${thousands(count)}`]));
+      const site = await workerSite();
+      const lines = await killed({ site, kills: workers, seed, loadMsMax: 4_000 });
+      return [...lines, `times that the object was ended: ${thousands(site.aborts)}`];
     },
+  },
+  {
+    name: 'Chromium, killed under load',
+    size: `${browsers} kills, seed ${seed}`,
+    repeat: alone('browsers'),
+    run: () => killed({ site: browserSite(), kills: browsers, seed, loadMsMax: 2_500 }),
   },
   {
     name: 'The simulator: storage and broker over a disk that fails',
     size: `${thousands(seeds)} seeds from ${seed}`,
     repeat: `npm run simulate -- --seeds ${seeds} --from ${seed}`,
     run: () => runProcess(['test/simulation/main.ts', '--seeds', String(seeds), '--from', String(seed)]),
+  },
+  {
+    name: 'The simulator of the volume over rows',
+    size: `${thousands(rows)} seeds from ${seed}`,
+    repeat: alone('rows'),
+    run: () => runProcess(['test/simulation/rows.ts', '--seeds', String(rows), '--seed', String(seed)]),
   },
   {
     name: 'The fuzzer of record batches',
@@ -84,7 +116,7 @@ const CAMPAIGNS: Campaign[] = [
       }),
   },
 ];
-const SIZES = [kills, seeds, fuzz];
+const SIZES = [kills, workers, browsers, seeds, rows, fuzz];
 
 const startedAt = new Date();
 const outcomes: Outcome[] = [];
@@ -100,7 +132,7 @@ const failed = outcomes.filter(({ failure }) => failure !== undefined);
 if (isWhole) writeFileSync(join(ROOT, 'docs', 'soak.md'), report(outcomes).replaceAll(ROOT, '.').replaceAll(tmpdir(), 'TMPDIR'));
 console.log(`\n${outcomes.length - failed.length} campaigns passed, ${failed.length} failed${isWhole ? '; written to docs/soak.md' : ''}`);
 for (const { campaign, failure } of failed) console.log(`${campaign.name}: ${failure}\n  again: ${campaign.repeat}`);
-process.exitCode = failed.length === 0 ? 0 : 1;
+process.exit(failed.length === 0 ? 0 : 1);
 
 async function outcomeOf(campaign: Campaign): Promise<Outcome> {
   const began = performance.now();
@@ -115,6 +147,12 @@ async function outcomeOf(campaign: Campaign): Promise<Outcome> {
       failure: (error as Error).message,
     };
   }
+}
+
+/** @returns what was counted, a line each. @throws Violation */
+async function killed(options: KillOptions): Promise<string[]> {
+  const report = await runKills({ ...options, say: (text) => console.log(text) });
+  return Object.entries(report).flatMap(([name, count]) => (name === 'ms' ? [] : [`${spaced(name)}: ${thousands(count)}`]));
 }
 
 /** Runs a file of ours with this Node, its output passed through. @returns the last lines that it said. @throws Failed */
