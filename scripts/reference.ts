@@ -43,7 +43,30 @@ const ENTRIES: readonly Entry[] = [
     page: 'docs/reference/testing.md',
     about: 'The whole broker in a test, on a virtual clock.',
   },
-  { name: 'wayside/node', source: 'src/adapters/node/index.ts', page: 'docs/reference/node.md', about: 'The broker in a process of Node.' },
+  {
+    name: 'wayside/node',
+    source: 'src/adapters/node/index.ts',
+    page: 'docs/reference/node.md',
+    about: 'The broker in a process of Node, Deno or Bun.',
+  },
+  {
+    name: 'wayside/browser',
+    source: 'src/adapters/browser/index.ts',
+    page: 'docs/reference/browser.md',
+    about: 'The broker in a worker of the browser, shared by all tabs of a site.',
+  },
+  {
+    name: 'wayside/browser/service-worker',
+    source: 'src/adapters/browser/service-worker.ts',
+    page: 'docs/reference/service-worker.md',
+    about: 'The HTTP API for `fetch` of the same site, in a Service Worker.',
+  },
+  {
+    name: 'wayside/cloudflare',
+    source: 'src/adapters/cloudflare/worker.ts',
+    page: 'docs/reference/cloudflare.md',
+    about: 'The Worker (the default export), and the Durable Object that has the broker.',
+  },
 ];
 
 const KINDS = ['Functions', 'Classes', 'Interfaces', 'Types', 'Constants'] as const;
@@ -71,6 +94,7 @@ const program = ts.createProgram(
     skipLibCheck: true,
     resolveJsonModule: true,
     types: ['node'],
+    lib: ['lib.es2024.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts', 'lib.esnext.disposable.d.ts'],
   },
 );
 const checker = program.getTypeChecker();

@@ -37,8 +37,9 @@ export interface BrowserOptions extends Pick<ConnectOptions, 'namespace' | 'time
 export interface StorageFigures {
   /** The browser has promised not to clear it by itself. */
   readonly persisted: boolean;
-  /** Bytes that the site uses, and may use, as the browser estimates them: no promise. */
+  /** Bytes that the site uses, as the browser estimates them. */
   readonly usage: number;
+  /** Bytes that it may use: an estimate too, and no promise. */
   readonly quota: number;
 }
 

@@ -43,6 +43,7 @@ const journal: Journal = {
   error: (text) => console.error(`wayside: ${text}`),
 };
 
+/** The Durable Object that has the broker: export it from your Worker's script under this name. The runtime makes it. */
 export class WaysideObject {
   readonly #state: ObjectState;
   readonly #env: WaysideEnv;
@@ -50,6 +51,7 @@ export class WaysideObject {
   readonly #limits = makeLimits();
   #opened: Promise<Opened> | undefined;
 
+  /** By the runtime, once for each instance. */
   constructor(state: ObjectState, env: WaysideEnv) {
     this.#state = state;
     this.#env = env;
@@ -59,6 +61,7 @@ export class WaysideObject {
     );
   }
 
+  /** Answers the API, and upgrades to a WebSocket; a broker that cannot be opened is a refusal that says why. */
   async fetch(request: Request): Promise<Response> {
     try {
       const { gateway } = await this.#open();
@@ -70,6 +73,7 @@ export class WaysideObject {
     }
   }
 
+  /** Does what is due. */
   async alarm(): Promise<void> {
     // Whoever throws here is called again a few times only: what cannot be opened now is tried by the next call.
     try {

@@ -14,6 +14,7 @@ export { WaysideObject } from './object.ts';
 /** The one object, by its name. */
 const OBJECT = 'broker';
 
+/** The Worker: takes each request to the object, by the binding WAYSIDE. */
 const worker = {
   async fetch(request: Request, env: WaysideEnv): Promise<Response> {
     const lacking = whatIsMissing(request, env);
