@@ -128,3 +128,33 @@ test('the Worker as it is deployed has at most 250 KiB', { timeout: 60_000 }, as
   expect(Number(kib)).toBeGreaterThan(20);
   expect(Number(kib)).toBeLessThanOrEqual(250);
 });
+
+test('rows: one written for a batch, few read when a sleeping object wakes', { timeout: 60_000 }, async () => {
+  const { base, runtime } = await running({ script: await bundle('counting-worker.ts') });
+  const rows = async () => (await (await fetch(`${base}/rows`)).json()) as { read: number; written: number };
+  const station = `${base}/v1/stations/s`;
+  await fetch(station, { method: 'PUT' });
+  const produce = async () => {
+    const messages = Array.from({ length: 100 }, (_, i) => ({ text: `${i}`, id: crypto.randomUUID() }));
+    const answer = await fetch(`${station}/messages/batch`, { method: 'POST', headers: JSON_TYPE, body: JSON.stringify({ messages }) });
+    expect(answer.status).toBe(201);
+    await answer.arrayBuffer();
+  };
+  await produce();
+  const before = await rows();
+  for (let i = 0; i < 20; i++) await produce();
+  const after = await rows();
+  expect(after.written - before.written, 'rows written for 20 batches').toBeLessThanOrEqual(21);
+  const fetched = await fetch(`${station}/groups/g/fetch`, { method: 'POST', headers: JSON_TYPE, body: '{"consumer":"c","max":1000}' });
+  const { messages } = (await fetched.json()) as { messages: { receipt: string }[] };
+  const receipts = messages.map(({ receipt }) => receipt);
+  await fetch(`${station}/groups/g/ack`, { method: 'POST', headers: JSON_TYPE, body: JSON.stringify({ receipts }) });
+  // Fallen silent, it writes its sections; what it would have done for a sleep.
+  await sleep(1_500);
+  await runtime.unsafeEvictDurableObject('wayside', 'WaysideObject', { name: 'broker' });
+  const woken = await fetch(`${station}/messages`, { method: 'POST', body: 'x', headers: { 'Idempotency-Key': 'fresh' } });
+  expect(woken.status).toBe(201);
+  await woken.arrayBuffer();
+  const { read } = await rows();
+  expect(read, 'rows read on a cold wake, with a produce').toBeLessThanOrEqual(20);
+});
