@@ -19,7 +19,7 @@ export async function buildDemo(folder = FOLDER): Promise<string> {
   cpSync(join(ROOT, 'examples/in-browser'), folder, { recursive: true });
   await build({
     entryPoints: ENTRIES,
-    outdir: join(folder, 'wayside'),
+    outdir: join(folder, 'lib'),
     bundle: true,
     format: 'esm',
     target: 'es2023',

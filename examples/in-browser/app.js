@@ -2,7 +2,7 @@
  * The page: it produces, it has consumers, and it draws what the broker says. All that it knows of messages it asks the broker,
  * so that a second tab shows the same.
  */
-import { browserBroker } from './wayside/index.js';
+import { browserBroker } from './lib/index.js';
 
 const LEASE_MS = 4_000;
 const MAX_DELIVERIES = 3;

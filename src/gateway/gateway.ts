@@ -21,7 +21,7 @@ import { pageRoutes } from './page/routes.ts';
 import { described, problemOf } from './problem.ts';
 import { Access } from './rest/access.ts';
 import { batchRoutes } from './rest/batch.ts';
-import { drain, drained } from './rest/body.ts';
+import { drained, drainedSoon } from './rest/body.ts';
 import type { WireRequest } from './rest/call.ts';
 import { Call, rawPath } from './rest/call.ts';
 import { consumeRoutes } from './rest/consume.ts';
@@ -55,10 +55,10 @@ export interface GatewayOptions {
   readonly random: Random;
   readonly journal: Journal;
   /**
-   * What a refused request still sends is taken in after the answer has ended, by a host that goes on reading then; else the
-   * answer ends only with it. Either way the client comes to read why.
+   * An answer leaves the host only when it is whole: what a refused request still sends is taken in before it, for a moment; else
+   * the answer leaves at once, and ends only with it. Either way the client comes to read why.
    */
-  readonly drainsLater?: boolean | undefined;
+  readonly answersWhole?: boolean | undefined;
   /** The host has decoded the bytes of headers as UTF-8; else a letter is a byte, as the standard says. */
   readonly headersAreText?: boolean | undefined;
   /** The request as it stood on the wire, from what the host calls the app with (`env`). */
@@ -113,7 +113,7 @@ export function createGateway(broker: Broker, options: GatewayOptions): Gateway 
       response = await route.run(call);
     } catch (thrown) {
       if (!(thrown instanceof WaysideError)) journal.error(`${raw.method} ${context.req.path}: ${described(thrown)}`);
-      response = refusal(call, asWaysideError(thrown), options.drainsLater ?? false);
+      response = await refusal(call, asWaysideError(thrown), options.answersWhole ?? false);
     }
     const origin = access.allowedOrigin(raw);
     if (origin !== undefined) openTo(response, origin);
@@ -153,12 +153,12 @@ function nothingHere(allowed: readonly Method[], method: string, path: string): 
   return new Response(body, { status, headers: { ...headers, Allow: names.join(', ') } });
 }
 
-function refusal(call: Call, error: WaysideError, drainsLater: boolean): Response {
+async function refusal(call: Call, error: WaysideError, answersWhole: boolean): Promise<Response> {
   const { status, headers, body } = problemOf(error);
   const { request } = call;
   const unread = !call.bodyRead && request.method !== 'GET' && request.method !== 'HEAD' && mayHaveBody(request);
-  if (unread && drainsLater) drain(request).catch(() => undefined);
-  if (!unread || drainsLater) return new Response(body, { status, headers });
+  if (unread && answersWhole) await drainedSoon(request);
+  if (!unread || answersWhole) return new Response(body, { status, headers });
   const bytes = new TextEncoder().encode(body);
   return new Response(drained(request, bytes), { status, headers: { ...headers, 'Content-Length': String(bytes.length) } });
 }

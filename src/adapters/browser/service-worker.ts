@@ -26,7 +26,7 @@ interface WorkerScope {
 
 /** Where the API is served, and of which broker. */
 export interface ServeOptions {
-  /** What stands before `/v1`; `/wayside` unless given. */
+  /** What stands before `/v1`; `/wayside` unless given. All below it is the broker's: no file of the site can lie there. */
   readonly path?: string | undefined;
   /** The broker's name; `default` unless given. */
   readonly name?: string | undefined;
@@ -43,7 +43,7 @@ export function serveWayside({ path = '/wayside', name = 'default' }: ServeOptio
   scope.addEventListener('activate', (event) => event.waitUntil(scope.clients.claim()));
   scope.addEventListener('fetch', (event) => {
     const url = new URL(event.request.url);
-    if (url.origin !== scope.location.origin || !url.pathname.startsWith(`${path}/v1/`)) return;
+    if (url.origin !== scope.location.origin || !url.pathname.startsWith(`${path}/`)) return;
     event.respondWith(doors.answer(event.request, event.request.url.replace(`${url.origin}${path}`, url.origin)));
   });
 }

@@ -110,7 +110,7 @@ export class WaysideObject {
       token: this.#env.WAYSIDE_TOKEN,
       runtime: 'workerd',
       version: about.version,
-      drainsLater: true,
+      answersWhole: true,
       headersAreText: true,
       corsOrigins: this.#env.WAYSIDE_CORS_ORIGINS?.split(',').map((origin) => origin.trim()),
     });

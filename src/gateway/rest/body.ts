@@ -116,6 +116,7 @@ export function validated<T>(schema: z.ZodType<T>, value: unknown): T {
 /** How much of an unwanted body is taken off the wire, and for how long, so that the client comes to read the answer. */
 const DRAIN_BYTES_MAX = 64 * 1024 * 1024;
 const DRAIN_MS_MAX = 2_000;
+const SOON_MS = 400;
 
 /**
  * An answer that goes out at once and ends only when the rest of the request's body has been taken in and thrown away,
@@ -133,8 +134,18 @@ export function drained(request: Request, answer: Uint8Array): ReadableStream<Ui
   });
 }
 
-/** Takes in the rest of a request's body and throws it away, within bounds. */
-export async function drain(request: Request): Promise<void> {
+/** Takes in the rest of a request's body and throws it away; resolves soon in any case, and goes on. */
+export async function drainedSoon(request: Request): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, SOON_MS);
+  });
+  await Promise.race([drain(request).catch(() => undefined), late]);
+  clearTimeout(timer);
+}
+
+/** Within bounds. */
+async function drain(request: Request): Promise<void> {
   const reader = request.body?.getReader();
   if (reader === undefined) return;
   let timer: ReturnType<typeof setTimeout> | undefined;
