@@ -48,7 +48,12 @@ async function seen(s: Station) {
   const pending = status(await s.t.get(`${s.path}/groups/g/pending`), 200).json.items.map(
     ({ partition, sequence, consumer, deliveries }: Record<string, unknown>) => ({ partition, sequence, consumer, deliveries }),
   );
-  const letters = (await s.letters()).map(({ id, reason, message }) => ({ id, reason, sequence: message.sequence, text: message.text }));
+  const letters = (await s.letters()).map(({ id, reason, message }) => ({
+    place: id.split('-').slice(0, 3).join('-'),
+    reason,
+    sequence: message.sequence,
+    text: message.text,
+  }));
   return { messages: await s.all(), unread, inFlight, dead, held: members.length, pending, letters };
 }
 

@@ -246,3 +246,21 @@ test('one more dead letter has only its neighbours written again, and all are in
   const written = sections().filter(({ name, asOf }) => before.get(name) !== asOf);
   expect(written.map(({ name }) => name)).toEqual(['letters:0']);
 });
+
+test('an id of a station that was removed names no letter of the one that is made after it', async () => {
+  const bench = await openBench();
+  const { broker } = bench;
+  await kill(bench, ['a']);
+  const [was] = (await broker.deadLetters(NS, 's', {})).items;
+  await broker.removeStation(NS, 's');
+  await broker.putStation(NS, 's', {});
+  await kill(bench, ['b']);
+  const [is] = (await broker.deadLetters(NS, 's', {})).items;
+  const placeOf = (id = '') => id.split('-').slice(0, 3).join('-');
+  expect(placeOf(is?.id), 'it died in the same place').toBe(placeOf(was?.id));
+  expect(await codeOf(broker.deadLetter(NS, 's', was!.id))).toBe('DEAD_LETTER_NOT_FOUND');
+  expect(await codeOf(broker.removeDeadLetter(NS, 's', was!.id))).toBe('DEAD_LETTER_NOT_FOUND');
+  expect(await broker.redrive(NS, 's', { ids: [was!.id] })).toMatchObject({ redriven: 0 });
+  expect(await codeOf(broker.deadLetters(NS, 's', { after: was!.id }))).toBe('INVALID_REQUEST');
+  expect((await broker.deadLetters(NS, 's', {})).items).toHaveLength(1);
+});

@@ -90,7 +90,7 @@ async function shown(broker: Broker): Promise<unknown> {
           return { group, audit: await broker.audit(NS, name, head.name) };
         }),
       );
-      const letters = (await broker.deadLetters(NS, name, {})).items.map(({ message, ...letter }) => ({
+      const letters = (await broker.deadLetters(NS, name, {})).items.map(({ message, id: _, ...letter }) => ({
         ...letter,
         message: texts([message]),
       }));

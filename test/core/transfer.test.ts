@@ -61,7 +61,10 @@ async function shown({ broker }: Bench, station: string) {
     })),
   );
   const messages = texts((await broker.read(NS, station, { limit: 10_000, maxBytes: 8_000_000 })).blocks);
-  const letters = (await broker.deadLetters(NS, station, {})).items.map(({ message, ...rest }) => ({ ...rest, message: texts([message]) }));
+  const letters = (await broker.deadLetters(NS, station, {})).items.map(({ message, id: _id, ...rest }) => ({
+    ...rest,
+    message: texts([message]),
+  }));
   const delayed = (await broker.schedules(NS, station, {})).items.map(({ scheduleId: _, ...rest }) => rest);
   return { info: { ...info, name: '' }, groups, messages: messages.sort(), letters, delayed };
 }

@@ -44,7 +44,7 @@ export class Letters {
   /** By partition, then in the order in which they died. */
   async list(station: Station, filter: DeadLetterFilter): Promise<Page<DeadLetter>> {
     const limit = whole('limit', filter.limit ?? this.#limits.listLimitDefault, 1, this.#limits.listLimitMax);
-    const after = filter.after === undefined ? undefined : parseLetter(filter.after);
+    const after = filter.after === undefined ? undefined : parseLetter(filter.after, station.secret);
     if (filter.after !== undefined && after === undefined)
       throw new WaysideError('INVALID_REQUEST', 'after is none. Give the `next` of the page before.', { field: 'after' });
     const wanted = filterOf(station, filter);
@@ -71,7 +71,10 @@ export class Letters {
       items.push(item);
       bytes += item.message.end - item.message.start;
     }
-    return { items, next: last && last !== found.at(-1) ? formatLetter(last.partition.state.partition, last.letter) : null };
+    return {
+      items,
+      next: last && last !== found.at(-1) ? formatLetter(last.partition.state.partition, last.letter, station.secret) : null,
+    };
   }
 
   async get(station: Station, id: string): Promise<DeadLetter> {
@@ -147,7 +150,7 @@ export class Letters {
   }
 
   async #find(station: Station, id: string): Promise<Found> {
-    const name = parseLetter(id);
+    const name = parseLetter(id, station.secret);
     if (name !== undefined && name.partition < station.config.partitions) {
       const partition = await this.#partitions.of(station, name.partition);
       const letter = partition.letter(name);
@@ -235,7 +238,7 @@ function named(partition: Partition, ids: readonly string[]): Letter[] {
   const names = new Set(ids).values();
   const letters: Letter[] = [];
   for (const id of names) {
-    const name: LetterName | undefined = parseLetter(id);
+    const name: LetterName | undefined = parseLetter(id, partition.state.secret);
     const letter = name?.partition === partition.state.partition ? partition.letter(name) : undefined;
     if (letter !== undefined) letters.push(letter);
   }

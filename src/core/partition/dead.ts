@@ -1,8 +1,9 @@
 /**
  * Dead letters of a partition: listing, removing, and giving them back to the group that failed.
  *
- * Holds: a letter is named `PARTITION-SEQUENCE-DIED` (DIED in base 36 is the entry in which it died), so one that was
- * redriven and died again is another; redriving is one local entry, so that it neither loses nor doubles.
+ * Holds: a letter is named `PARTITION-SEQUENCE-DIED-TAG`: DIED (base 36) is the entry in which it died, so one that was redriven and
+ * died again is another; the tag is keyed by the station's secret, so that one of a station that was removed names none of the one made
+ * after it. Redriving is one local entry, so that it neither loses nor doubles.
  * Elsewhere: how a message dies (acknowledge.ts), keeping its bytes when the station trims it (retain.ts).
  */
 import type { ActorLog } from '../actor/log.ts';
@@ -14,11 +15,14 @@ import type { Block, DeadLetter } from '../calls.ts';
 import { KIND } from '../entry/kinds.ts';
 import { producedBody } from '../entry/produce.ts';
 import type { Soon } from '../ports.ts';
+import { xxh32 } from '../xxh32.ts';
 import { OUTPUT_PLACE } from './outbox.ts';
 import type { Letter, PartitionState } from './state.ts';
 import { letterKey } from './state.ts';
 import type { Stored } from './stored.ts';
 import { soon } from './stored.ts';
+
+const encoder = new TextEncoder();
 
 /** Headers are bounded: a copy has the beginning of the text. */
 const COPIED_ERROR_LENGTH = 512;
@@ -29,16 +33,19 @@ export interface LetterName {
   readonly died: number;
 }
 
-export function formatLetter(partition: number, { sequence, died }: { sequence: number; died: number }): string {
-  return `${partition}-${sequence}-${died.toString(36)}`;
+/** @param secret the station's */
+export function formatLetter(partition: number, { sequence, died }: { sequence: number; died: number }, secret: number): string {
+  const body = `${partition}-${sequence}-${died.toString(36)}`;
+  return `${body}-${xxh32(encoder.encode(body), secret).toString(36).padStart(7, '0')}`;
 }
 
-/** Undefined when it is no name of a letter. */
-export function parseLetter(id: string): LetterName | undefined {
-  const [, partition, sequence, died] = /^(0|[1-9]\d{0,4})-([1-9]\d{0,15})-([0-9a-z]{1,11})$/.exec(id) ?? [];
+/** Undefined when it names no letter of this station. */
+export function parseLetter(id: string, secret: number): LetterName | undefined {
+  const [, partition, sequence, died] = /^(0|[1-9]\d{0,4})-([1-9]\d{0,15})-([0-9a-z]{1,11})-[0-9a-z]{7}$/.exec(id) ?? [];
   if (died === undefined) return undefined;
   const name = { partition: Number(partition), sequence: Number(sequence), died: parseInt(died, 36) };
-  return Object.values(name).every(Number.isSafeInteger) ? name : undefined;
+  if (!Object.values(name).every(Number.isSafeInteger)) return undefined;
+  return formatLetter(name.partition, name, secret) === id ? name : undefined;
 }
 
 export function findLetter(state: PartitionState, { sequence, died }: Pick<LetterName, 'sequence' | 'died'>): Letter | undefined {
@@ -63,7 +70,7 @@ export function describe(state: PartitionState, stored: Stored, letter: Letter):
     ...(deliveries === 0 ? [] : [{ at: deliveredAt, event: 'delivered', consumer, deliveries }]),
     { at: diedAt, event: reason, consumer, deliveries },
   ];
-  const id = formatLetter(state.partition, letter);
+  const id = formatLetter(state.partition, letter, state.secret);
   return soon(stored.take(sequence, 1, 1), ({ block }) => ({
     id,
     reason,
@@ -103,7 +110,7 @@ export function copyRecord(builder: BatchBuilder, state: PartitionState, letter:
   const { key, contentType, headers, payload } = cursor;
   const { reason, error, sequence, diedAt } = letter;
   const origin: [string, string][] = [
-    ['wayside-dead-letter', formatLetter(state.partition, letter)],
+    ['wayside-dead-letter', formatLetter(state.partition, letter, state.secret)],
     ['wayside-dead-reason', reason],
     ['wayside-dead-group', state.groups.get(letter.group)?.name ?? ''],
     ['wayside-dead-place', `${state.partition}.${sequence}`],

@@ -627,8 +627,7 @@ export class Clients {
 
   // ── Dead letters ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Letters known by name, with what they are of. */
-  /** Made again, a station may have other letters by the same ids. */
+  /** Letters known by name, with what they are of. An id is of one station: made again, it has others. */
   readonly #letters = new Map<string, { readonly slot: StationSlot; readonly life: StationLife; readonly track: Track | undefined }>();
 
   /** Pages through all of them. @returns `GROUP PARTITION.SEQUENCE` by id, or undefined when it was cut short */

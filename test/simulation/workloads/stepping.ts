@@ -237,7 +237,7 @@ export class Stepping {
       if (!wanted.includes(end.join())) throw new Violation(`step: order ${uid} of ${namespace} has come to ${end.join()}`);
     }
     if (!audited.value.balanced) throw new Violation(`step: the sum of ${namespace} is wrong: ${JSON.stringify(audited.value)}`);
-    this.#checkCopies(await this.#read(stage, namespace, 'dead'), new Set(listed.value.items.map(({ id }) => id)), namespace);
+    this.#checkCopies(await this.#read(stage, namespace, 'dead'), new Set(listed.value.items.map(({ id }) => placeOf(id))), namespace);
   }
 
   #checkCopies(copies: readonly Block[], letters: ReadonlySet<string>, namespace: string): void {
@@ -264,6 +264,11 @@ export class Stepping {
 }
 
 /** What each order has come to: parts in order, or that it is a letter. */
+/** All of a letter's id but its tag: copies that were imported name the letters of the station as it was. */
+function placeOf(id: string): string {
+  return id.split('-').slice(0, 3).join('-');
+}
+
 function endsOf(out: readonly Found[], letters: readonly Found[]): Map<number, (number | string)[]> {
   const ends = new Map<number, (number | string)[]>();
   const add = (uid: number, end: number | string) => ends.set(uid, [...(ends.get(uid) ?? []), end]);
@@ -297,7 +302,7 @@ function foundIn(block: Pick<Block, 'bytes' | 'start' | 'end'>): Found[] {
 }
 
 function originsOf(block: Block): string[] {
-  return Array.from(records(block), ({ headers }) => headers?.find(([name]) => name === 'wayside-dead-letter')?.[1] ?? 'none');
+  return Array.from(records(block), ({ headers }) => headers?.find(([name]) => name === 'wayside-dead-letter')?.[1] ?? 'none').map(placeOf);
 }
 
 function receiptsOf(blocks: readonly LeasedBlock[]): string[] {
