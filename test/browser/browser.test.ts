@@ -198,6 +198,22 @@ test('without IndexedDB it says so; memory is kept only where it is asked for, a
   expect(told).toBe('memory');
 });
 
+test.each(['shared', 'dedicated'] as const)(
+  'a %s worker whose script is not there is told by its address',
+  { timeout: 30_000 },
+  async (host) => {
+    const page = await tab(await fresh(), host);
+    const told = await page.evaluate(async (kind) => {
+      const lost = browserBroker({ name: 'lost', host: kind, worker: '/nothing.js', timeoutMs: 1_500 });
+      return lost.health().then(
+        () => 'answered',
+        (error: Error) => error.message,
+      );
+    }, host);
+    expect(told).toContain('could not be started from /nothing.js');
+  },
+);
+
 test('the whole browser is killed under load: nothing answered is lost', { timeout: 180_000 }, async () => {
   const report = await runKills({
     site: browserSite(),

@@ -111,6 +111,13 @@ class PageBroker extends RemoteWayside implements BrowserBroker {
   }
 }
 
+function notLoaded(script: string | URL): WaysideError {
+  return new WaysideError(
+    'UNAVAILABLE',
+    `The broker's worker could not be started from ${script}. It is a file of the package (dist/browser/worker.js): serve it, and say where (worker).`,
+  );
+}
+
 /** Where the worker is, as this page sees it. */
 class Place {
   readonly #name: string;
@@ -119,7 +126,8 @@ class Place {
   readonly #kind: 'shared' | 'dedicated';
   readonly #left = new AbortController();
   #way: Way;
-  #shared: SharedWorker | undefined;
+  /** Whoever waits for the worker is told that there will be none. */
+  #scriptFailed: () => void = () => undefined;
 
   constructor({ name = 'default', storage = 'indexeddb', worker, host }: BrowserOptions) {
     if (!NAME.test(name)) throw new TypeError(`${JSON.stringify(name)} is no name of a broker: 1 to 64 of a-z 0-9 -.`);
@@ -148,8 +156,10 @@ class Place {
   }
 
   async link(namespace: string | undefined, signal: AbortSignal): Promise<Link> {
+    const failed = new AbortController();
+    this.#scriptFailed = () => failed.abort(notLoaded(this.#script));
     if (this.#kind === 'shared') this.#share();
-    const door = await openDoor(this.#way, 'frames', namespace, signal);
+    const door = await openDoor(this.#way, 'frames', namespace, AbortSignal.any([signal, failed.signal]));
     const { channel } = door;
     let isOpen = true;
     const end = (code: number, reason: string) => {
@@ -187,15 +197,10 @@ class Place {
 
   /** One that has ended is made anew: whoever asks after that finds it, or starts it. */
   #share(): void {
-    const { port } = this.#startShared();
-    port.start();
-    this.#way.hand = (message, door) => port.postMessage(message, [door]);
-  }
-
-  #startShared(): SharedWorker {
-    const options = { type: 'module', name: this.#scope } as const;
-    this.#shared = new SharedWorker(this.#script, options);
-    return this.#shared;
+    const worker = new SharedWorker(this.#script, { type: 'module', name: this.#scope });
+    worker.onerror = () => this.#scriptFailed();
+    worker.port.start();
+    this.#way.hand = (message, door) => worker.port.postMessage(message, [door]);
   }
 
   /** Stands for election: the page that has the lock has the worker, for as long as it lives. */
@@ -203,8 +208,8 @@ class Place {
     const signal = this.#left.signal;
     navigator.locks
       .request(`wayside-host:${this.#name}`, { signal }, async () => {
-        const options = { type: 'module', name: this.#scope } as const;
-        const worker = new Worker(this.#script, options);
+        const worker = new Worker(this.#script, { type: 'module', name: this.#scope });
+        worker.onerror = () => this.#scriptFailed();
         this.#way.hand = (message, door) => worker.postMessage(message, [door]);
         await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
         this.#way.hand = undefined;
