@@ -82,6 +82,8 @@ export class Inbox {
     if (sent.length === 0) return;
     try {
       const { results, open } = this.#commit(sent.map(({ part }) => part));
+      // Parts that come again wait for nothing: then nobody may be left who hears that it failed.
+      open?.catch(() => undefined);
       for (const [i, each] of sent.entries()) answerWhen(open, each, results[i]!);
     } catch (error) {
       for (const each of sent) each.refuse(error);
