@@ -1,7 +1,8 @@
 /** In a page: the broker, and a bare loop of the same transactions beside it. Each gives batches a second. */
 import { browserBroker } from '../../src/adapters/browser/index.ts';
 import { IndexedDbRows } from '../../src/adapters/browser/rows.ts';
-import { browserClock, browserRandom, browserTimers } from '../../src/adapters/browser/timers.ts';
+import { systemRandom } from '../../src/adapters/memory/random.ts';
+import { systemClock, systemTimers } from '../../src/adapters/memory/timers.ts';
 import { MemoryVolume } from '../../src/adapters/memory/volume.ts';
 import { BatchBuilder } from '../../src/core/batch/build.ts';
 import type { Broker } from '../../src/core/broker.ts';
@@ -55,7 +56,7 @@ async function inside(batches: number): Promise<number> {
 }
 
 async function openHere(): Promise<Broker> {
-  const ports = { clock: browserClock, timers: browserTimers(), random: browserRandom() };
+  const ports = { clock: systemClock, timers: systemTimers(), random: systemRandom() };
   const journal = { info: () => undefined, warn: console.warn, error: console.error };
   const volume = new RowVolume({ rows: new IndexedDbRows('inside'), ...ports });
   return openBroker({ volume, memory: new MemoryVolume(ports.timers), ...ports, journal });

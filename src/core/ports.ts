@@ -298,8 +298,6 @@ export interface Rows {
    * @throws DiskFullError there is no room for it: nothing was written, and the place can be used as before
    */
   write(changes: readonly RowChange[], asked?: readonly RowRange[]): Promise<readonly (RowMark | undefined)[]>;
-  /** Undefined where there is none. */
-  get(table: RowTable, id: number): Soon<Uint8Array | undefined>;
   /** Rows with `from` ≤ id < `to`, by rising id: the first, and more up to about `bytesMax`. */
   list(table: RowTable, from: number, to: number, bytesMax: number): Soon<readonly Row[]>;
   /** The first, or the last, row with `from` ≤ id < `to`. */
@@ -311,6 +309,7 @@ export interface Rows {
 }
 
 // What a volume of one's own needs beside the interface: the refusals of the contract, and the check of a body.
+export { joined } from './bytes.ts';
 export { crc32c } from './crc32c.ts';
 export { checkWrites } from './volume/check.ts';
 

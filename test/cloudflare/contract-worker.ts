@@ -1,7 +1,7 @@
 /** The contract of a volume in a Durable Object, over its own SQLite: answers with what came out. */
 import type { ObjectState } from '../../src/adapters/cloudflare/platform.ts';
 import { SqliteRows } from '../../src/adapters/cloudflare/rows.ts';
-import { ObjectTimers, objectClock } from '../../src/adapters/cloudflare/timers.ts';
+import { systemClock, systemTimers } from '../../src/adapters/memory/timers.ts';
 import type { RowChange, RowMark, RowRange } from '../../src/core/ports.ts';
 import { RowVolume } from '../../src/core/rows/volume.ts';
 import type { VolumeFactory } from '../contract/volume.ts';
@@ -38,10 +38,7 @@ export class ContractObject {
 
   #factory(): VolumeFactory {
     const { storage } = this.#state;
-    const timers = new ObjectTimers(
-      async () => undefined,
-      () => undefined,
-    );
+    const timers = systemTimers();
     return {
       name: 'the log over the SQLite of an object',
       timers,
@@ -53,7 +50,7 @@ export class ContractObject {
         return {
           volume: () => {
             current = new FaultyRows(storage, { abort: (reason) => this.#state.abort(reason) });
-            return new RowVolume({ rows: current, timers, clock: objectClock });
+            return new RowVolume({ rows: current, timers, clock: systemClock });
           },
           fail(what) {
             if (current !== undefined) current.fails = what;

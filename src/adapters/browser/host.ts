@@ -9,17 +9,18 @@ import type { Broker } from '../../core/broker.ts';
 import { openBroker } from '../../core/broker.ts';
 import { asWaysideError, WaysideError } from '../../core/errors.ts';
 import { makeLimits } from '../../core/limits.ts';
-import type { Journal, Volume } from '../../core/ports.ts';
+import type { Clock, Journal, Timers, Volume } from '../../core/ports.ts';
 import { RowVolume } from '../../core/rows/volume.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
 import { createGateway } from '../../gateway/gateway.ts';
+import { systemRandom } from '../memory/random.ts';
+import { systemClock, systemTimers } from '../memory/timers.ts';
 import { MemoryVolume } from '../memory/volume.ts';
 import { serveHttp } from './http.ts';
 import { heldLock, lockFree } from './lock.ts';
 import type { Channel, DoorWanted, FromSession, ToSession } from './messages.ts';
 import { owned } from './messages.ts';
 import { IndexedDbRows, ownerLock } from './rows.ts';
-import { browserClock, browserRandom, browserTimers } from './timers.ts';
 
 export interface BrowserHostOptions {
   /** Of the database: each name is a broker of its own. */
@@ -80,7 +81,7 @@ export class BrowserHost {
   }
 
   async #begin(): Promise<Opened> {
-    const ports = { clock: browserClock, timers: browserTimers(), random: browserRandom(), journal };
+    const ports = { clock: systemClock, timers: systemTimers(), random: systemRandom(), journal };
     const limits = makeLimits();
     if (this.#options.storage === 'memory') await heldLock(ownerLock(this.#options.name), LOCK_MS_MAX);
     const broker = await openBroker({ volume: this.#volume(ports), memory: new MemoryVolume(ports.timers), ...ports, limits });
@@ -88,7 +89,7 @@ export class BrowserHost {
     return { broker, gateway };
   }
 
-  #volume({ timers, clock }: { timers: ReturnType<typeof browserTimers>; clock: typeof browserClock }): Volume {
+  #volume({ timers, clock }: { timers: Timers; clock: Clock }): Volume {
     if (this.#options.storage === 'memory') return new MemoryVolume(timers);
     if (typeof indexedDB === 'undefined')
       throw new WaysideError(

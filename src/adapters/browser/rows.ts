@@ -121,10 +121,6 @@ export class IndexedDbRows implements Rows {
     });
   }
 
-  async get(table: RowTable, id: number): Promise<Uint8Array | undefined> {
-    return this.#bounded((database) => database.get(table, between(id, id + 1)));
-  }
-
   async list(table: RowTable, from: number, to: number, bytesMax: number): Promise<readonly Row[]> {
     return this.#bounded(async (database) => {
       const found: Row[] = [];

@@ -14,11 +14,13 @@ import { RowVolume } from '../../core/rows/volume.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
 import { createGateway } from '../../gateway/gateway.ts';
 import { problemOf } from '../../gateway/problem.ts';
+import { systemRandom } from '../memory/random.ts';
+import { systemClock, systemTimers } from '../memory/timers.ts';
 import { MemoryVolume } from '../memory/volume.ts';
 import type { ObjectNamespace, ObjectState } from './platform.ts';
 import { SqliteRows } from './rows.ts';
 import { openSocket } from './sockets.ts';
-import { ObjectTimers, objectClock, objectRandom } from './timers.ts';
+import { ObjectTimers } from './timers.ts';
 
 /** The bindings and variables of the Worker: `wrangler.jsonc` has them. */
 export interface WaysideEnv {
@@ -56,6 +58,7 @@ export class WaysideObject {
     this.#state = state;
     this.#env = env;
     this.#timers = new ObjectTimers(
+      systemTimers(),
       (at) => state.storage.setAlarm(at),
       (error) => journal.error(`The alarm could not be set: ${String(error)}`),
     );
@@ -94,7 +97,7 @@ export class WaysideObject {
   }
 
   async #begin(): Promise<Opened> {
-    const ports = { clock: objectClock, timers: this.#timers, random: objectRandom(), journal };
+    const ports = { clock: systemClock, timers: this.#timers, random: systemRandom(), journal };
     const bytesMax = this.#env.WAYSIDE_BYTES_MAX === undefined ? undefined : Number(this.#env.WAYSIDE_BYTES_MAX);
     const rows = new SqliteRows(this.#state.storage, { bytesMax, abort: (reason) => this.#state.abort(reason) });
     const limits = this.#limits;

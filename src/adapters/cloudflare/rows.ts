@@ -109,11 +109,6 @@ export class SqliteRows implements Rows {
     );
   }
 
-  get(table: RowTable, id: number): Uint8Array | undefined {
-    const [row] = this.#sql.exec<{ bytes: ArrayBuffer }>(`SELECT bytes FROM ${table} WHERE id = ?`, id).toArray();
-    return row && new Uint8Array(row.bytes);
-  }
-
   list(table: RowTable, from: number, to: number, bytesMax: number): readonly Row[] {
     const range = `FROM ${table} WHERE id >= ?1 AND id < ?2`;
     const isJournal = table === 'data' || table === 'state';

@@ -5,10 +5,8 @@
  * billed; one that rings although nothing is due costs a call and harms nothing. What was to be done is in memory alone: an instance
  * that the alarm has woken finds out by opening what is due.
  */
-import type { Clock, Random, Timers } from '../../core/ports.ts';
+import type { Timers } from '../../core/ports.ts';
 
-/** The longest that setTimeout takes. */
-const STEP_MS_MAX = 2 ** 31 - 1;
 /** What is nearly due rings together. */
 const GRAIN_MS = 5;
 
@@ -18,29 +16,28 @@ interface Waiting {
 }
 
 export class ObjectTimers implements Timers {
+  readonly #timers: Timers;
   readonly #setAlarm: (at: number) => Promise<void>;
   readonly #failed: (error: unknown) => void;
   readonly #waiting = new Set<Waiting>();
   #armed = Infinity;
-  #turn: (() => void)[] = [];
 
-  /** @param failed is told when the alarm could not be set */
-  constructor(setAlarm: (at: number) => Promise<void>, failed: (error: unknown) => void) {
+  /**
+   * @param timers for whoever waits
+   * @param failed is told when the alarm could not be set
+   */
+  constructor(timers: Timers, setAlarm: (at: number) => Promise<void>, failed: (error: unknown) => void) {
+    this.#timers = timers;
     this.#setAlarm = setAlarm;
     this.#failed = failed;
   }
 
   endOfTurn(run: () => void): void {
-    if (this.#turn.push(run) > 1) return;
-    setTimeout(() => {
-      const due = this.#turn;
-      this.#turn = [];
-      for (const each of due) each();
-    }, 0);
+    this.#timers.endOfTurn(run);
   }
 
   after(ms: number, run: () => void): () => void {
-    return after(ms, run);
+    return this.#timers.after(ms, run);
   }
 
   wake(ms: number, run: () => void): () => void {
@@ -71,38 +68,4 @@ export class ObjectTimers implements Timers {
       this.#failed(error);
     });
   }
-}
-
-function after(ms: number, run: () => void): () => void {
-  let left = Math.max(0, ms);
-  let timer: ReturnType<typeof setTimeout>;
-  const step = () => {
-    const now = Math.min(left, STEP_MS_MAX);
-    left -= now;
-    timer = setTimeout(() => (left > 0 ? step() : run()), now);
-  };
-  step();
-  return () => clearTimeout(timer);
-}
-
-export const objectClock: Clock = {
-  now: () => Date.now(),
-  monotonic: () => performance.now(),
-};
-
-/** From the runtime's generator, some at a time: good for tickets. */
-export function objectRandom(): Random {
-  const pool = new Uint32Array(64);
-  let used = pool.length;
-  return {
-    u32() {
-      if (used === pool.length) {
-        crypto.getRandomValues(pool);
-        used = 0;
-      }
-      const value = pool[used]!;
-      pool[used++] = 0;
-      return value;
-    },
-  };
 }

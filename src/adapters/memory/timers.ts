@@ -41,9 +41,13 @@ function after(ms: number, run: () => void): () => void {
     const now = Math.min(left, STEP_MS_MAX);
     left -= now;
     timer = setTimeout(() => (left > 0 ? step() : run()), now);
-    // A browser's timer is a number, and keeps nothing alive.
-    if (ms > AWAITED_MS_MAX && typeof timer === 'object') timer.unref();
+    if (ms > AWAITED_MS_MAX) letGo(timer);
   };
   step();
   return () => clearTimeout(timer);
+}
+
+/** A browser's timer is a number, and keeps nothing alive. */
+function letGo(timer: number | { unref(): unknown }): void {
+  if (typeof timer === 'object') timer.unref();
 }

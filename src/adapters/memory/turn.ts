@@ -15,7 +15,7 @@ export function turnOver(): Promise<void> {
 }
 
 function makeNextTurn(): (run: () => void) => void {
-  const globals: Partial<typeof globalThis> = globalThis;
+  const globals: Partial<typeof globalThis> & { readonly setImmediate?: (run: () => void) => unknown } = globalThis;
   const { setImmediate: immediate, setTimeout: timeout } = globals;
   if (immediate !== undefined) return (run) => void immediate(run);
   if (globals.MessageChannel === undefined) return (run) => void timeout?.(run, 0);

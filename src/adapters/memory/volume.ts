@@ -18,7 +18,7 @@ import type {
   VolumeStats,
   Write,
 } from '../../core/ports.ts';
-import { checkWrites, crc32c } from '../../core/ports.ts';
+import { checkWrites, crc32c, joined } from '../../core/ports.ts';
 
 /** As in a file, so that figures compare. */
 const HEAD_BYTES = 64;
@@ -242,16 +242,4 @@ const isLiving = (actor: Actor, entry: EntryHead): boolean => entry.index >= (en
 
 function infoOf({ key, last, data, state, due, sections }: Actor): ActorInfo {
   return { key, last, data, state, due, sections: [...sections].map(([name, { asOf, body }]) => ({ name, asOf, bytes: body.length })) };
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  let bytes = 0;
-  for (const part of parts) bytes += part.length;
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }

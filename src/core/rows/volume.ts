@@ -7,6 +7,7 @@
  * log has grown, or that have fallen silent, are asked to write their sections, so that this stays little.
  * Elsewhere: rows and their ids (row.ts, layout.ts, FORMAT.md), reading old ones (reading.ts), making new ones (pending.ts).
  */
+import { joined } from '../bytes.ts';
 import { crc32c } from '../crc32c.ts';
 import { decodeLayout } from '../entry/codec.ts';
 import { WaysideError } from '../errors.ts';
@@ -610,18 +611,6 @@ function freeSlot({ sections }: Actor): number {
   let slot = 0;
   while (taken.has(slot)) slot++;
   return slot;
-}
-
-function joined(parts: readonly Uint8Array[]): Uint8Array {
-  let bytes = 0;
-  for (const part of parts) bytes += part.length;
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
 }
 
 function failed(): WaysideError {

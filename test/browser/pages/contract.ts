@@ -1,6 +1,6 @@
 /** The contract of a volume over IndexedDB: `contract()` answers with what came out, in a page or in a worker. */
 import { databaseName, IndexedDbRows } from '../../../src/adapters/browser/rows.ts';
-import { browserClock, browserTimers } from '../../../src/adapters/browser/timers.ts';
+import { systemClock, systemTimers } from '../../../src/adapters/memory/timers.ts';
 import type { RowChange, RowMark, RowRange } from '../../../src/core/ports.ts';
 import { RowVolume } from '../../../src/core/rows/volume.ts';
 import type { VolumeFactory } from '../../contract/volume.ts';
@@ -24,7 +24,7 @@ class FaultyRows extends IndexedDbRows {
 const WAIT_MS = 200;
 
 function factory(): VolumeFactory {
-  const timers = browserTimers();
+  const timers = systemTimers();
   let places = 0;
   return {
     name: 'the log over IndexedDB',
@@ -38,7 +38,7 @@ function factory(): VolumeFactory {
         volume: () => {
           const rows = new FaultyRows(name, WAIT_MS);
           current ??= rows;
-          return new RowVolume({ rows, timers, clock: browserClock });
+          return new RowVolume({ rows, timers, clock: systemClock });
         },
         fail(what) {
           if (current !== undefined) current.fails = what;

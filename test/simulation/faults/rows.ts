@@ -93,10 +93,6 @@ export class SimRows implements Rows {
     for (const id of table.keys()) if (id >= change.from && id < change.to) table.delete(id);
   }
 
-  get(table: RowTable, id: number): Soon<Uint8Array | undefined> {
-    return this.#soon(this.#place.tables[table].get(id)?.bytes.slice());
-  }
-
   list(table: RowTable, from: number, to: number, bytesMax: number): Soon<readonly Row[]> {
     const found: Row[] = [];
     let bytes = 0;
