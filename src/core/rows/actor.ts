@@ -41,7 +41,7 @@ export class Actor {
   due: number | null = null;
   readonly sections = new Map<string, Section>();
   tailFrom = 1;
-  tail: Item[] = [];
+  readonly tail: Item[] = [];
   /** Items at the beginning of `tail` that are out of it already. */
   #gone = 0;
   /** How far the messages had come, with all entries, and before the tail. */
@@ -72,11 +72,6 @@ export class Actor {
     return index >= (data ? this.data : this.state);
   }
 
-  /** Entries in memory. */
-  get size(): number {
-    return this.tail.length - this.#gone;
-  }
-
   push(entry: StoredEntry, position: number): void {
     this.last = entry.index;
     if (entry.data && entry.count > 0) {
@@ -100,10 +95,8 @@ export class Actor {
     this.#gone = 0;
   }
 
-  /** All that is in memory is dead: what comes next begins at `index`. */
+  /** Nothing is in memory: what comes next begins at `index`. */
   skipTo(index: number): void {
-    this.tail = [];
-    this.#gone = 0;
     this.tailFrom = index;
     this.last = index - 1;
     this.beforeTail = { sequence: this.sequence, time: this.time };

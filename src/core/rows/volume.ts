@@ -5,7 +5,8 @@
  * so that one wait serves all who wait; `written` and `synced` are the same here. Recent entries stay in memory, so that
  * whoever reads at the head never asks the database. Opening reads each actor's record and what came after it; actors whose
  * log has grown, or that have fallen silent, are asked to write their sections, so that this stays little.
- * Elsewhere: rows and their ids (row.ts, layout.ts, FORMAT.md), reading old ones (reading.ts), making new ones (pending.ts).
+ * Elsewhere: rows and their ids (row.ts, layout.ts, FORMAT.md), reading old ones (reading.ts), making new ones (pending.ts),
+ * the ones in memory (memory.ts).
  */
 import { joined } from '../bytes.ts';
 import { crc32c } from '../crc32c.ts';
@@ -30,9 +31,9 @@ import type {
 } from '../ports.ts';
 import { DiskFullError } from '../ports.ts';
 import { checkWrites } from '../volume/check.ts';
-import type { Item } from './actor.ts';
 import { Actor, RECORD_LAYOUT, recordLayout } from './actor.ts';
 import { ACTORS_MAX, baseOf, INDEX_MAX, join, piecesEnd, piecesOf, rowId } from './layout.ts';
+import { Basket, findInMemory, firstOf, gather, headsOf, Resident } from './memory.ts';
 import { Pending, ROW_BYTES } from './pending.ts';
 import { entriesOf, findIn, wholeOf } from './reading.ts';
 import { damaged, HEAD_BYTES } from './row.ts';
@@ -97,10 +98,7 @@ export class RowVolume implements Volume {
   #isAsked = false;
   #isFlushing = false;
   #flushed: Promise<void> = Promise.resolve();
-  /** Entries in memory, oldest first, each by its actor. */
-  #resident: { readonly actor: Actor; readonly index: number }[] = [];
-  #residentFrom = 0;
-  #residentBytes = 0;
+  #resident: Resident;
   #stopIdle: () => void = () => undefined;
   #fullUntil = 0;
   #syncs = 0;
@@ -110,6 +108,7 @@ export class RowVolume implements Volume {
     this.#timers = timers;
     this.#clock = clock;
     this.#settings = { ...DEFAULTS, ...settings };
+    this.#resident = new Resident(this.#settings.tailBytes);
     this.durability = rows.durability;
   }
 
@@ -130,9 +129,7 @@ export class RowVolume implements Volume {
   async #load(): Promise<void> {
     this.#actors = new Map();
     this.#pending = new Pending();
-    this.#resident = [];
-    this.#residentFrom = 0;
-    this.#residentBytes = 0;
+    this.#resident = new Resident(this.#settings.tailBytes);
     this.#nextActor = 1;
     this.written = 0;
     this.synced = 0;
@@ -186,7 +183,7 @@ export class RowVolume implements Volume {
     if (last > begun) {
       for await (const each of entriesOf(this.#rows, actor, { from: begun + 1, to: last + 1, what: 'all' })) {
         const entry = await wholeOf(this.#rows, actor, each);
-        if (entry !== undefined) this.#keep(actor, entry, 0);
+        if (entry !== undefined) this.#resident.keep(actor, entry, 0);
       }
     }
     actor.last = last;
@@ -310,7 +307,7 @@ export class RowVolume implements Volume {
           bodyBytes: body.length,
           body,
         };
-        this.#keep(actor, entry, this.#position);
+        this.#resident.keep(actor, entry, this.#position);
         pending.entries.push(entry);
         this.#pending.bytes += HEAD_BYTES + body.length;
         actor.unsettled = true;
@@ -323,7 +320,10 @@ export class RowVolume implements Volume {
       case 'trim':
         actor.data = Math.max(actor.data, write.data);
         actor.state = Math.max(actor.state, write.state);
-        if (Math.min(write.data, write.state) > actor.last + 1) actor.skipTo(Math.min(write.data, write.state));
+        if (Math.min(write.data, write.state) > actor.last + 1) {
+          this.#resident.forgetAll(actor);
+          actor.skipTo(Math.min(write.data, write.state));
+        }
         pending.record = true;
         pending.trim = true;
         return;
@@ -349,7 +349,7 @@ export class RowVolume implements Volume {
   #remove(key: ActorKey): void {
     const actor = this.#actors.get(key);
     if (actor === undefined) return;
-    while (actor.size > 0) this.#forget(actor);
+    this.#resident.forgetAll(actor);
     this.#actors.delete(key);
     this.#pending.remove(actor);
   }
@@ -413,7 +413,7 @@ export class RowVolume implements Volume {
       if (this.#condition === 'failed') return;
       this.written = position;
       this.synced = position;
-      this.#evict();
+      this.#resident.evict(this.written);
       for (const actor of pending.actors) if (++actor.flushesSinceSettled === this.#settings.settleFlushes) this.#askToSettle(actor);
       this.#listener?.progressed();
     }
@@ -438,39 +438,6 @@ export class RowVolume implements Volume {
     });
   }
 
-  // ── Entries in memory ──────────────────────────────────────────────────────────────────────────────────────────
-
-  #keep(actor: Actor, entry: StoredEntry, position: number): void {
-    actor.push(entry, position);
-    this.#resident.push({ actor, index: entry.index });
-    this.#residentBytes += HEAD_BYTES + entry.bodyBytes;
-  }
-
-  #forget(actor: Actor): void {
-    const item = actor.oldest;
-    if (item === undefined) return;
-    this.#residentBytes -= HEAD_BYTES + item.entry.bodyBytes;
-    actor.shift();
-  }
-
-  /** Lets the oldest go that are written, as long as there are more than there is room for. */
-  #evict(): void {
-    while (this.#residentBytes > this.#settings.tailBytes) {
-      const next = this.#resident[this.#residentFrom];
-      if (next === undefined) break;
-      const { oldest } = next.actor;
-      if (oldest?.entry.index === next.index) {
-        if (oldest.position > this.written && !isPlanted('rows-evict-unwritten')) break;
-        this.#forget(next.actor);
-      }
-      this.#residentFrom++;
-    }
-    if (this.#residentFrom > 4_096 && this.#residentFrom * 2 > this.#resident.length) {
-      this.#resident.splice(0, this.#residentFrom);
-      this.#residentFrom = 0;
-    }
-  }
-
   // ── Read ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   read(key: ActorKey, from: number, bytesMax: number, what: 'all' | 'data'): Soon<readonly StoredEntry[]> {
@@ -479,7 +446,7 @@ export class RowVolume implements Volume {
     if (actor === undefined) return [];
     const begin = Math.max(from, firstOf(actor, what));
     const basket = new Basket(Infinity, bytesMax);
-    if (begin >= actor.tailFrom) return this.#fromMemory(actor, begin, what, basket);
+    if (begin >= actor.tailFrom) return gather(actor, begin, what, basket);
     return this.#fromRows(actor, begin, what, basket, true);
   }
 
@@ -489,19 +456,8 @@ export class RowVolume implements Volume {
     if (actor === undefined) return [];
     const begin = Math.max(from, firstOf(actor, what));
     const basket = new Basket(countMax, Infinity);
-    const found =
-      begin >= actor.tailFrom ? this.#fromMemory(actor, begin, what, basket) : this.#fromRows(actor, begin, what, basket, false);
+    const found = begin >= actor.tailFrom ? gather(actor, begin, what, basket) : this.#fromRows(actor, begin, what, basket, false);
     return found instanceof Promise ? found.then(headsOf) : headsOf(found);
-  }
-
-  #fromMemory(actor: Actor, from: number, what: 'all' | 'data', basket: Basket): readonly StoredEntry[] {
-    const { tail } = actor;
-    for (let at = actor.place(({ entry }) => entry.index >= from); at < tail.length; at++) {
-      const { entry } = tail[at]!;
-      if (!actor.isLiving(entry) || (what === 'data' && !entry.data)) continue;
-      if (!basket.takes(entry)) break;
-    }
-    return basket.entries;
   }
 
   async #fromRows(actor: Actor, from: number, what: 'all' | 'data', basket: Basket, whole: boolean): Promise<readonly StoredEntry[]> {
@@ -517,7 +473,7 @@ export class RowVolume implements Volume {
       this.#check();
       next = to;
     }
-    return this.#fromMemory(actor, next, what, basket);
+    return gather(actor, next, what, basket);
   }
 
   find(key: ActorKey, by: 'sequence' | 'time', value: number): Soon<number> {
@@ -564,46 +520,6 @@ function journalOf({ id }: Actor): RowRange[] {
     { table: 'data', ...all },
     { table: 'state', ...all },
   ];
-}
-
-/** Gathers entries until there are enough. */
-class Basket {
-  readonly entries: StoredEntry[] = [];
-  readonly #countMax: number;
-  readonly #bytesMax: number;
-  #bytes = 0;
-
-  constructor(countMax: number, bytesMax: number) {
-    this.#countMax = countMax;
-    this.#bytesMax = bytesMax;
-  }
-
-  /** @returns whether it was taken: the first always is */
-  takes(entry: StoredEntry): boolean {
-    this.#bytes += entry.bodyBytes;
-    if (this.entries.length >= this.#countMax || (this.entries.length > 0 && this.#bytes > this.#bytesMax)) return false;
-    this.entries.push(entry);
-    return true;
-  }
-}
-
-function headsOf(entries: readonly StoredEntry[]): EntryHead[] {
-  return entries.map(({ body: _, ...head }) => head);
-}
-
-/** The least index at which something can live. */
-function firstOf({ data, state }: Actor, what: 'all' | 'data'): number {
-  return what === 'data' ? data : Math.min(data, state);
-}
-
-function findInMemory(actor: Actor, by: 'sequence' | 'time', value: number): number {
-  const { tail } = actor;
-  const reaches = (item: Item) => item[by] >= value && item.entry.index >= actor.data;
-  for (let at = actor.place(reaches); at < tail.length; at++) {
-    const { entry } = tail[at]!;
-    if (entry.data && entry.count > 0) return entry.index;
-  }
-  return actor.last + 1;
 }
 
 function freeSlot({ sections }: Actor): number {
