@@ -54,11 +54,10 @@ import { checkName, groupConfig, whole } from './config.ts';
 import { WaysideError } from './errors.ts';
 import type { Limits } from './limits.ts';
 import { makeLimits } from './limits.ts';
+import type { GroupShare } from './partition/calls.ts';
 import type { Holder } from './partition/counts.ts';
 import { isBalanced } from './partition/counts.ts';
-import { LEASED } from './partition/runs.ts';
 import type { Clock, Journal, Random, Soon, Timers, Volume } from './ports.ts';
-import { formatLease, formatReceipt } from './receipt.ts';
 
 export type * from './calls.ts';
 export { parsePlace } from './calls.ts';
@@ -150,15 +149,14 @@ class OpenBroker implements Broker {
 
   async #describe(station: Station): Promise<StationInfo> {
     const partitions = await this.#parts.partitions.all(station);
-    const counts = partitions.map((partition) => partition.counts());
-    await Promise.all(partitions.map((partition) => partition.durable()));
+    const infos = await Promise.all(partitions.map((partition) => partition.info()));
     return {
       ...describeHead(station),
-      messages: counts.reduce((sum, { messages }) => sum + messages, 0),
-      bytes: counts.reduce((sum, { bytes }) => sum + bytes, 0),
-      counts,
-      scheduled: partitions.reduce((sum, { state }) => sum + state.schedule.count, 0),
-      outbox: partitions.reduce((sum, { state }) => sum + state.outbox.count, 0),
+      messages: infos.reduce((sum, { counts }) => sum + counts.messages, 0),
+      bytes: infos.reduce((sum, { counts }) => sum + counts.bytes, 0),
+      counts: infos.map(({ counts }) => counts),
+      scheduled: infos.reduce((sum, { scheduled }) => sum + scheduled, 0),
+      outbox: infos.reduce((sum, { outbox }) => sum + outbox, 0),
       slots: slotsOf(station.config.partitions),
     };
   }
@@ -182,7 +180,6 @@ class OpenBroker implements Broker {
   async removeStation(ns: string, name: string): Promise<void> {
     const station = await this.#station(ns, name);
     const command = await this.#decided((catalog) => catalog.removeStation(station));
-    for (const group of station.groups.values()) this.#life.members.forget(group.id);
     await this.#run(command);
   }
 
@@ -250,38 +247,9 @@ class OpenBroker implements Broker {
 
   async #describeGroup(station: Station, group: CatalogGroup): Promise<GroupInfo> {
     await this.#parts.catalog.durable();
-    const totals = { unread: 0, inFlight: 0, redelivered: 0, dead: 0 };
-    const members = new Map<string, Holder>();
-    const add = (consumer: string, { inFlight, lastSeenAt }: Holder) => {
-      const known = members.get(consumer) ?? { inFlight: 0, lastSeenAt: 0 };
-      members.set(consumer, { inFlight: known.inFlight + inFlight, lastSeenAt: Math.max(known.lastSeenAt, lastSeenAt) });
-    };
-    for (const [consumer, lastSeenAt] of this.#life.members.of(group.id)) add(consumer, { inFlight: 0, lastSeenAt });
     const partitions = await this.#parts.partitions.all(station);
-    let [unreadIsUpperBound, stalled] = [false, false];
-    for (const partition of partitions) {
-      const { holders, isUpperBound, isStalled, ...counts } = partition.groupCounts(partition.group(group.id));
-      unreadIsUpperBound ||= isUpperBound;
-      stalled ||= isStalled;
-      for (const name of ['unread', 'inFlight', 'redelivered', 'dead'] as const) totals[name] += counts[name];
-      for (const [consumer, holder] of holders) add(consumer, holder);
-    }
-    const oldest = await Promise.all(
-      partitions.map(async (partition) => {
-        const [time] = await Promise.all([partition.oldestPending(partition.group(group.id)), partition.durable()]);
-        return time;
-      }),
-    );
-    const times = oldest.filter((time) => time !== undefined);
-    const sorted = [...members].sort(([a], [b]) => (a < b ? -1 : 1));
-    return {
-      ...describeGroupHead(group),
-      ...totals,
-      unreadIsUpperBound,
-      oldestPendingAt: times.length === 0 ? null : Math.min(...times),
-      stalled,
-      members: sorted.map(([consumer, holder]) => ({ consumer, ...holder })),
-    };
+    const shares = await Promise.all(partitions.map((partition) => partition.groupShare(group.id)));
+    return { ...describeGroupHead(group), ...sumOfShares(shares) };
   }
 
   async groups(ns: string, stationName: string, page: PageInput): Promise<Page<GroupHead>> {
@@ -300,7 +268,6 @@ class OpenBroker implements Broker {
   async removeGroup(ns: string, stationName: string, name: string): Promise<void> {
     const { station, group } = await this.#group(ns, stationName, name);
     const command = await this.#decided((catalog) => catalog.removeGroup(station, group));
-    this.#life.members.forget(group.id);
     await this.#run(command);
   }
 
@@ -309,25 +276,10 @@ class OpenBroker implements Broker {
     const limit = this.#listLimit(page);
     const after = page.after === undefined ? undefined : parseSpot(page.after);
     const items: PendingInfo[] = [];
-    const partitions = await this.#parts.partitions.all(station);
-    await Promise.all(partitions.map((partition) => partition.durable()));
-    for (const partition of partitions) {
-      const { partition: number, secret } = partition.state;
-      for (const run of partition.group(group.id).runs.list) {
-        if (run.state !== LEASED) continue;
-        const lease = formatLease({ group: group.id, epoch: run.epoch, index: run.index }, number, secret);
-        for (let sequence = run.from; sequence < run.end && items.length <= limit; sequence++) {
-          if (after !== undefined && (number < after.partition || (number === after.partition && sequence <= after.sequence))) continue;
-          items.push({
-            partition: number,
-            sequence,
-            consumer: run.consumer,
-            deliveries: run.deliveries,
-            expiresAt: run.at,
-            receipt: formatReceipt(number, sequence, lease),
-          });
-        }
-      }
+    for (const partition of await this.#parts.partitions.all(station)) {
+      const behind = after === undefined || partition.number > after.partition ? 0 : after.sequence;
+      if (items.length > limit || partition.number < (after?.partition ?? 0)) continue;
+      items.push(...(await partition.pending(group.id, behind, limit + 1 - items.length)));
     }
     const last = items.length > limit ? items[limit - 1] : undefined;
     return { items: items.slice(0, limit), next: last ? `${last.partition}.${last.sequence}` : null };
@@ -342,9 +294,9 @@ class OpenBroker implements Broker {
   async audit(ns: string, stationName: string, name: string): Promise<AuditResult> {
     const { station, group } = await this.#group(ns, stationName, name);
     const partitions = await this.#parts.partitions.all(station);
-    const audits = partitions.map((partition) => ({ partition: partition.state.partition, ...partition.audit(partition.group(group.id)) }));
-    await Promise.all(partitions.map((partition) => partition.durable()));
-    return sumOf(audits);
+    return sumOf(
+      await Promise.all(partitions.map(async (partition) => ({ partition: partition.number, ...(await partition.audit(group.id)) }))),
+    );
   }
 
   async fetch(ns: string, stationName: string, name: string, input: FetchInput): Promise<FetchResult> {
@@ -451,6 +403,27 @@ function sumOf(partitions: AuditResult['partitions']): AuditResult {
   const sum = { produced: 0, acknowledged: 0, pending: 0, inFlight: 0, dead: 0, expired: 0, trimmed: 0, filtered: 0, skipped: 0, again: 0 };
   for (const each of partitions) for (const name of Object.keys(sum) as (keyof typeof sum)[]) sum[name] += each[name];
   return { ...sum, balanced: partitions.every(({ partition: _, ...audit }) => isBalanced(audit)), partitions };
+}
+
+function sumOfShares(shares: readonly GroupShare[]): Omit<GroupInfo, keyof GroupHead> {
+  const totals = { unread: 0, inFlight: 0, redelivered: 0, dead: 0 };
+  const members = new Map<string, Holder>();
+  for (const share of shares) {
+    for (const name of ['unread', 'inFlight', 'redelivered', 'dead'] as const) totals[name] += share[name];
+    for (const [consumer, { inFlight, lastSeenAt }] of share.members) {
+      const known = members.get(consumer) ?? { inFlight: 0, lastSeenAt: 0 };
+      members.set(consumer, { inFlight: known.inFlight + inFlight, lastSeenAt: Math.max(known.lastSeenAt, lastSeenAt) });
+    }
+  }
+  const times = shares.map(({ oldest }) => oldest).filter((time) => time !== undefined);
+  const sorted = [...members].sort(([a], [b]) => (a < b ? -1 : 1));
+  return {
+    ...totals,
+    unreadIsUpperBound: shares.some(({ isUpperBound }) => isUpperBound),
+    oldestPendingAt: times.length === 0 ? null : Math.min(...times),
+    stalled: shares.some(({ isStalled }) => isStalled),
+    members: sorted.map(([consumer, holder]) => ({ consumer, ...holder })),
+  };
 }
 
 function describeHead({ name, version, createdAt, config }: Station): StationHead {

@@ -19,12 +19,11 @@ import type { CatalogGroup, Station } from '../catalog/state.ts';
 import { checkName, whole } from '../config.ts';
 import { asWaysideError, WaysideError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
-import type { Span } from '../partition/acknowledge.ts';
-import type { Partition } from '../partition/partition.ts';
+import type { Settling, Span } from '../partition/acknowledge.ts';
+import type { Refusal } from '../partition/calls.ts';
 import type { Output } from '../partition/step.ts';
 import { formatReceipt, parseLease, parseReceipt } from '../receipt.ts';
-import type { Members } from './members.ts';
-import type { Partitions } from './partitions.ts';
+import type { Places, Reachable } from './places.ts';
 import type { Waiting } from './waiting.ts';
 import { isGone } from './waiting.ts';
 
@@ -38,17 +37,15 @@ interface FetchLimits {
 }
 
 export class Consuming {
-  readonly #partitions: Partitions;
+  readonly #partitions: Places;
   readonly #limits: Limits;
   readonly #waiting: Waiting;
-  readonly #members: Members;
   #turn = 0;
 
-  constructor(partitions: Partitions, limits: Limits, waiting: Waiting, members: Members) {
+  constructor(partitions: Places, limits: Limits, waiting: Waiting) {
     this.#partitions = partitions;
     this.#limits = limits;
     this.#waiting = waiting;
-    this.#members = members;
   }
 
   /** All that can be refused without looking at the group. @throws INVALID_REQUEST · INVALID_NAME */
@@ -70,9 +67,8 @@ export class Consuming {
       input.ack === undefined || input.ack.length === 0 ? [] : await this.settle(station, group, 'ack', { receipts: input.ack });
     const partitions = await this.#partitions.all(station);
     const gone = () => isGone(input.signal);
-    this.#members.seen(group.id, input.consumer);
     const look = async () => {
-      const blocks = await this.#collect(partitions, group, input, limits, gone);
+      const blocks = await this.#collect(partitions, group.id, input, limits, gone);
       return blocks.length === 0 ? undefined : blocks;
     };
     const park = (waiter: { wake(): void }) => {
@@ -89,8 +85,8 @@ export class Consuming {
   }
 
   async #collect(
-    partitions: readonly Partition[],
-    { id, config }: CatalogGroup,
+    partitions: readonly Reachable[],
+    group: number,
     { consumer, room }: FetchInput,
     limits: FetchLimits,
     gone: () => boolean,
@@ -103,18 +99,14 @@ export class Consuming {
     try {
       for (let i = 0; i < partitions.length && max > 0 && (delivered.length === 0 || maxBytes > 0) && !gone(); i++) {
         const partition = partitions[(first + i) % partitions.length]!;
-        const group = partition.group(id);
-        const leased = partition.lease({ group, consumer, max, maxBytes, leaseMs: limits.leaseMs ?? config.leaseMs });
-        const fetched = leased instanceof Promise ? await leased : leased;
-        if (fetched.blocks.length === 0) continue;
-        for (const block of fetched.blocks) {
-          max -= block.count;
-          maxBytes -= block.end - block.start;
-        }
-        const giving = partition.deliver(group, fetched, gone);
+        const asked = partition.take({ group, consumer, max, maxBytes, leaseMs: limits.leaseMs }, gone);
+        const { count, bytes, blocks } = asked instanceof Promise ? await asked : asked;
+        if (count === 0) continue;
+        max -= count;
+        maxBytes -= bytes;
         // It may fail while another partition is still asked, when nobody awaits it yet.
-        giving.catch(() => undefined);
-        delivered.push(giving);
+        blocks.catch(() => undefined);
+        delivered.push(blocks);
       }
     } catch (error) {
       // What other partitions have leased by now is given out all the same: nobody else would get it before the lease ends.
@@ -126,15 +118,15 @@ export class Consuming {
   }
 
   async settle(station: Station, group: CatalogGroup, verb: SettleVerb, input: SettleInput): Promise<ReceiptFailure[]> {
-    const settling = this.#checkSettling(group, verb, input);
+    const settling = this.#checkSettling(verb, input);
     const failures: ReceiptFailure[] = [];
     const byPartition = this.#sort(station, input, failures);
     await Promise.all(
       [...byPartition].map(async ([number, asked]) => {
         const partition = await this.#partitions.of(station, number);
         const spans = asked.map(({ span }) => span);
-        const { refused } = await partition.settle(partition.group(group.id), { ...settling, verb, spans });
-        for (const { place, from, to, error } of refused) failures.push(failureOf(asked[place]!, from, to, error));
+        const refused = await partition.settle(group.id, { ...settling, verb, spans });
+        for (const refusal of refused) failures.push(failureOf(asked[refusal.place]!, refusal));
       }),
     );
     return failures;
@@ -142,7 +134,7 @@ export class Consuming {
 
   /** @throws INVALID_RECEIPT · LEASE_EXPIRED one of them does not count: nothing was done */
   async step(station: Station, group: CatalogGroup, { receipts, ranges }: StepInput, outputs: readonly Output[]): Promise<StepResult> {
-    this.#checkSettling(group, 'ack', { receipts, ranges });
+    this.#checkSettling('ack', { receipts, ranges });
     const failures: ReceiptFailure[] = [];
     const byPartition = this.#sort(station, { receipts, ranges }, failures);
     const [failed] = failures;
@@ -154,7 +146,7 @@ export class Consuming {
     const [number, asked] = first;
     const partition = await this.#partitions.of(station, number);
     return partition.step(
-      partition.group(group.id),
+      group.id,
       asked.map(({ span }) => span),
       outputs,
     );
@@ -163,11 +155,11 @@ export class Consuming {
   async release(station: Station, group: CatalogGroup, consumer: string): Promise<number> {
     checkName('consumer', consumer);
     const partitions = await this.#partitions.all(station);
-    const released = await Promise.all(partitions.map((partition) => partition.release(partition.group(group.id), consumer)));
+    const released = await Promise.all(partitions.map((partition) => partition.release(group.id, consumer)));
     return released.reduce((sum, count) => sum + count, 0);
   }
 
-  #checkSettling(group: CatalogGroup, verb: SettleVerb, input: SettleInput): { delayMs: number; leaseMs: number; reason: string } {
+  #checkSettling(verb: SettleVerb, input: SettleInput): Omit<Settling, 'verb' | 'spans'> {
     const { receiptsMax, leaseMsMin, leaseMsMax, delayMsMax, reasonBytesMax } = this.#limits;
     whole('receipts.length', input.receipts.length, 0, receiptsMax);
     whole('ranges.length', input.ranges?.length ?? 0, 0, receiptsMax);
@@ -179,7 +171,7 @@ export class Consuming {
       });
     return {
       delayMs: verb === 'nack' ? whole('delayMs', input.delayMs ?? 0, 0, delayMsMax) : 0,
-      leaseMs: verb === 'extend' ? whole('leaseMs', input.leaseMs ?? group.config.leaseMs, leaseMsMin, leaseMsMax) : 0,
+      leaseMs: verb === 'extend' && input.leaseMs !== undefined ? whole('leaseMs', input.leaseMs, leaseMsMin, leaseMsMax) : undefined,
       reason,
     };
   }
@@ -230,8 +222,8 @@ function checkRange([partition, , from, to]: ReceiptRange, { fetchCountMax }: Li
   if (to - from >= fetchCountMax) throw invalid(`A range has ${fetchCountMax} messages at most: no lease is of more.`);
 }
 
-function failureOf({ text, range }: Asked, from: number, to: number, error: WaysideError): ReceiptFailure {
-  return range === undefined ? failure(text, error) : { ...failure(formatReceipt(range[0], from, range[1]), error), to };
+function failureOf({ text, range }: Asked, { from, to, code, detail }: Refusal): ReceiptFailure {
+  return range === undefined ? { receipt: text, code, detail } : { receipt: formatReceipt(range[0], from, range[1]), code, detail, to };
 }
 
 function failure(receipt: string, { code, message }: WaysideError): ReceiptFailure {

@@ -15,7 +15,6 @@ import { actorParts } from '../ports.ts';
 import { Consuming } from './consume.ts';
 import type { Context, Storage } from './context.ts';
 import { Letters } from './letters.ts';
-import { Members } from './members.ts';
 import { Sending } from './outbox.ts';
 import { Partitions } from './partitions.ts';
 import { Producing } from './produce.ts';
@@ -45,7 +44,6 @@ export class Life {
   parts: Parts;
   /** Why no call is taken now. */
   refusing: WaysideError | undefined;
-  readonly members: Members;
   readonly #context: Context;
   /** How often the storage has failed. */
   #failures = 0;
@@ -54,7 +52,6 @@ export class Life {
 
   constructor(context: Context) {
     this.#context = context;
-    this.members = new Members(context.time);
     this.parts = this.#make();
   }
 
@@ -81,7 +78,7 @@ export class Life {
       waiting,
       producing: new Producing(partitions, limits),
       reading: new Reading(partitions, limits, waiting),
-      consuming: new Consuming(partitions, limits, waiting, this.members),
+      consuming: new Consuming(partitions, limits, waiting),
       letters: new Letters(partitions, this.#context),
       schedules: new Schedules(partitions, limits),
       transfers: new Transfers(this.#context, { catalog, partitions, visits }),

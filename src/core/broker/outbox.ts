@@ -15,11 +15,12 @@ import type { Code } from '../errors.ts';
 import { asWaysideError, WaysideError } from '../errors.ts';
 import { isPlanted } from '../faults.ts';
 import type { Limits } from '../limits.ts';
+import type { PartitionCalls } from '../partition/calls.ts';
 import type { Intent } from '../partition/outbox.ts';
 import type { Partition } from '../partition/partition.ts';
-import type { Journal, Timers } from '../ports.ts';
+import type { Journal, Soon, Timers } from '../ports.ts';
 import { actorParts } from '../ports.ts';
-import type { Partitions } from './partitions.ts';
+import type { Places } from './places.ts';
 import { partitionFor } from './produce.ts';
 
 /** Messages, and about the bytes, that go in one batch. */
@@ -37,10 +38,15 @@ const FOR_GOOD: ReadonlySet<Code> = new Set([
   'SCHEMA_REFUSED',
 ]);
 
+/** What the catalog knows now. */
+export interface Stations {
+  byId(id: number): Soon<Station | undefined>;
+  named(namespace: number, name: string): Soon<Station | undefined>;
+}
+
 export class Sending {
-  readonly #partitions: Partitions;
-  readonly #station: (id: number) => Station | undefined;
-  readonly #named: (namespace: number, name: string) => Station | undefined;
+  readonly #places: Places;
+  readonly #stations: Stations;
   /** Messages without key and id take turns. */
   #turn = 0;
   readonly #limits: Limits;
@@ -49,14 +55,9 @@ export class Sending {
   /** Pairs of source and target that are at it. */
   readonly #running = new Set<string>();
 
-  constructor(
-    partitions: Partitions,
-    stations: { byId(id: number): Station | undefined; named(namespace: number, name: string): Station | undefined },
-    { limits, timers, journal }: { limits: Limits; timers: Timers; journal: Journal },
-  ) {
-    this.#partitions = partitions;
-    this.#station = (id) => stations.byId(id);
-    this.#named = (namespace, name) => stations.named(namespace, name);
+  constructor(places: Places, stations: Stations, { limits, timers, journal }: { limits: Limits; timers: Timers; journal: Journal }) {
+    this.#places = places;
+    this.#stations = stations;
     this.#limits = limits;
     this.#timers = timers;
     this.#journal = journal;
@@ -89,7 +90,7 @@ export class Sending {
     if (name === undefined || source.isOver || this.#running.has(pair)) return;
     this.#running.add(pair);
     const [namespace] = actorParts(source.log.key);
-    this.#copy(source, () => this.#named(namespace, name))
+    this.#copy(source, () => this.#stations.named(namespace, name))
       .catch((error: unknown) => {
         if (!source.isOver)
           this.#journal.error(`Partition ${source.log.key} cannot copy its dead letters: ${asWaysideError(error).message}`);
@@ -97,9 +98,9 @@ export class Sending {
       .finally(() => this.#running.delete(pair));
   }
 
-  async #copy(source: Partition, find: () => Station | undefined): Promise<void> {
+  async #copy(source: Partition, find: () => Soon<Station | undefined>): Promise<void> {
     for (let pauseMs = PAUSE_MS; source.state.uncopied.size > 0 && !source.isOver; ) {
-      const station = find();
+      const station = await find();
       const isFull = source.state.outbox.count >= this.#limits.intentsMax;
       if (station === undefined || isFull) {
         await this.#pause(pauseMs);
@@ -142,7 +143,7 @@ export class Sending {
 
   async #batch(source: Partition, stationId: number, partition: number, intents: readonly Intent[]): Promise<void> {
     if (!isPlanted('sent-before-intended')) await source.synced();
-    const station = this.#station(stationId);
+    const station = await this.#stations.byId(stationId);
     if (station === undefined) {
       await source.outgoing.refused(intents, 'The station that it was sent to was removed.');
       return;
@@ -153,7 +154,7 @@ export class Sending {
       if (builder.byteLength > BATCH_BYTES) break;
     }
     const taken = intents.slice(0, builder.count);
-    const target = await this.#partitions.of(station, partition);
+    const target = await this.#places.of(station, partition);
     const refusal = await this.#produce(source, station, target, builder.finish(), taken);
     if (!isPlanted('ended-before-produced')) await target.synced();
     if (refusal === undefined) await source.outgoing.sent(taken);
@@ -164,14 +165,14 @@ export class Sending {
   async #produce(
     source: Partition,
     station: Station,
-    target: Partition,
+    target: Pick<PartitionCalls, 'produce' | 'nextOf'>,
     batch: Uint8Array,
     [first, ...others]: readonly Intent[],
   ): Promise<string | undefined> {
     const view = checkBatch(batch, { ...this.#limits, messageBytesMax: station.config.maxMessageBytes }, (bytes, _, end) =>
       u32At(bytes, end!),
     );
-    const place = isPlanted('sent-anew') ? target.outgoing.nextOf(source.outgoing.senderName) : first!.place;
+    const place = isPlanted('sent-anew') ? await target.nextOf(source.outgoing.senderName) : first!.place;
     const producer = { id: source.outgoing.senderName, epoch: 1, sequence: place };
     const send = (atomic: boolean) => target.produce({ view, input: { producer, atomic }, version: station.version });
     try {

@@ -19,17 +19,17 @@ import type { PartResult } from '../partition/produce.ts';
 import type { Output } from '../partition/step.ts';
 import type { Soon } from '../ports.ts';
 import { SLOTS, slotOf } from '../xxh32.ts';
-import type { Partitions } from './partitions.ts';
+import type { Places } from './places.ts';
 
 export class Producing {
-  readonly #partitions: Partitions;
+  readonly #partitions: Places;
   readonly #limits: Limits;
   /** Bytes of batches that have no answer yet. */
   #pending = 0;
   /** Messages without key and id take turns. */
   #turn = 0;
 
-  constructor(partitions: Partitions, limits: Limits) {
+  constructor(partitions: Places, limits: Limits) {
     this.#partitions = partitions;
     this.#limits = limits;
   }

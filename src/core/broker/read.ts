@@ -6,17 +6,16 @@ import type { Cursor } from '../cursor.ts';
 import { formatCursor, parseCursor } from '../cursor.ts';
 import { WaysideError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
-import type { Partition } from '../partition/partition.ts';
 import type { Soon } from '../ports.ts';
-import type { Partitions } from './partitions.ts';
+import type { Places, Reachable } from './places.ts';
 import type { Waiting } from './waiting.ts';
 
 export class Reading {
-  readonly #partitions: Partitions;
+  readonly #partitions: Places;
   readonly #limits: Limits;
   readonly #waiting: Waiting;
 
-  constructor(partitions: Partitions, limits: Limits, waiting: Waiting) {
+  constructor(partitions: Places, limits: Limits, waiting: Waiting) {
     this.#partitions = partitions;
     this.#limits = limits;
     this.#waiting = waiting;
@@ -30,11 +29,12 @@ export class Reading {
     const cursor = await this.#begin(station, input, partitions);
     const start = formatCursor(cursor);
     let { next } = cursor;
+    let isEnd = false;
     const look = async () => {
-      if ((await find()) !== station) throw new WaysideError('STATION_NOT_FOUND', 'The station was removed.');
+      if ((await find()).id !== station.id) throw new WaysideError('STATION_NOT_FOUND', 'The station was removed.');
       const read = await collect(partitions, cursor.next, limits.count, limits.bytes);
       // Also where there is nothing to give: what was trimmed is passed.
-      next = read.next;
+      ({ next, isEnd } = read);
       return read.blocks.length === 0 ? undefined : read.blocks;
     };
     const park = (waiter: { wake(): void }) => {
@@ -48,7 +48,7 @@ export class Reading {
       blocks: blocks ?? [],
       start,
       cursor: formatCursor({ ...cursor, next }),
-      end: partitions.every(({ state }, i) => next[i]! >= state.next),
+      end: isEnd,
     };
   }
 
@@ -63,7 +63,7 @@ export class Reading {
     };
   }
 
-  async #asked(station: Station, input: ReadInput): Promise<Partition[]> {
+  async #asked(station: Station, input: ReadInput): Promise<readonly Reachable[]> {
     const only = input.cursor === undefined ? input.partition : parseCursor(input.cursor).partition;
     if (input.cursor !== undefined && input.partition !== undefined && input.partition !== only) {
       throw new WaysideError('INVALID_REQUEST', 'The cursor is of another partition, or of all. Leave the partition out.', {
@@ -74,7 +74,7 @@ export class Reading {
     return [await this.#partitions.of(station, checkPartition(station, only))];
   }
 
-  async #begin(station: Station, input: ReadInput, partitions: readonly Partition[]): Promise<Cursor> {
+  async #begin(station: Station, input: ReadInput, partitions: readonly Reachable[]): Promise<Cursor> {
     if (input.cursor === undefined) {
       const from = input.from ?? 'start';
       const next = await Promise.all(partitions.map((partition) => partition.place(from)));
@@ -102,25 +102,30 @@ export function checkPartition(station: Station, partition: number): number {
 
 /** Asks one partition after another for what is left; the first to be asked moves on with what was read. */
 async function collect(
-  partitions: readonly Partition[],
+  partitions: readonly Reachable[],
   from: readonly number[],
   count: number,
   bytes: number,
-): Promise<{ blocks: Block[]; next: number[] }> {
+): Promise<{ blocks: Block[]; next: number[]; isEnd: boolean }> {
   const next = from.slice();
   const blocks: Block[] = [];
   const first = from.reduce((sum, sequence) => sum + sequence, 0) % partitions.length;
   let countLeft = count;
   let bytesLeft = bytes;
-  for (let i = 0; i < partitions.length && countLeft > 0 && (blocks.length === 0 || bytesLeft > 0); i++) {
+  let isEnd = true;
+  for (let i = 0; i < partitions.length; i++) {
     const place = (first + i) % partitions.length;
-    const read = await partitions[place]!.read(from[place]!, countLeft, Math.max(1, bytesLeft));
+    const isFull = countLeft <= 0 || (blocks.length > 0 && bytesLeft <= 0);
+    // Of those for which there is no room it is asked whether they have more.
+    const read = await partitions[place]!.read(from[place]!, isFull ? 0 : countLeft, Math.max(1, bytesLeft));
     for (const block of read.blocks) {
       countLeft -= block.count;
       bytesLeft -= block.end - block.start;
       blocks.push(block);
     }
     next[place] = read.next;
+    isEnd &&= read.isEnd;
+    if (isFull && !isEnd) break;
   }
-  return { blocks, next };
+  return { blocks, next, isEnd };
 }

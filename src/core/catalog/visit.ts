@@ -4,21 +4,21 @@
  * Holds: the commands of a station go one after another, in the order of their entries; a command that a crash
  * interrupted is carried on when the broker opens, before it answers anything; a partition does it once.
  */
-import type { Partitions } from '../broker/partitions.ts';
+import type { Places } from '../broker/places.ts';
 import { parsePlace } from '../calls.ts';
 import { isPlanted } from '../faults.ts';
-import type { Partition } from '../partition/partition.ts';
+import type { PartitionCommand } from '../partition/calls.ts';
 import type { Catalog } from './catalog.ts';
 import { unpackPlace } from './catalog.ts';
 import type { Command, Station } from './state.ts';
 
 export class Visits {
   readonly #catalog: Catalog;
-  readonly #partitions: Partitions;
+  readonly #partitions: Places;
   /** By station: when its last command is done. */
   readonly #queues = new Map<number, Promise<unknown>>();
 
-  constructor(catalog: Catalog, partitions: Partitions) {
+  constructor(catalog: Catalog, partitions: Places) {
     this.#catalog = catalog;
     this.#partitions = partitions;
   }
@@ -81,31 +81,29 @@ export class Visits {
       await this.#partitions.remove(command.station, number);
       return 0;
     }
-    return carryOut(command, await this.#partitions.of(command.station, number));
+    const partition = await this.#partitions.of(command.station, number);
+    return partition.carryOut(commandFor(command));
   }
 }
 
-async function carryOut(command: Exclude<Command, { verb: 'remove' }>, partition: Partition): Promise<number> {
-  const { index, station } = command;
-  switch (command.verb) {
-    case 'configure':
-      await partition.configure(index, station);
-      return 0;
+function commandFor(command: Exclude<Command, { verb: 'remove' }>): PartitionCommand {
+  const { index, verb } = command;
+  switch (verb) {
+    case 'configure': {
+      const { config, version, secret } = command.station;
+      return { verb, index, given: { config, version, secret } };
+    }
     case 'make-group': {
       const { id, name, config } = command.group;
-      await partition.makeGroup(index, id, name, config, parsePlace(config.startAt) ?? 'start');
-      return 0;
+      return { verb, index, group: id, name, config, at: parsePlace(config.startAt) ?? 'start' };
     }
     case 'change-group':
-      await partition.changeGroup(index, command.group.id, command.group.config);
-      return 0;
+      return { verb, index, group: command.group.id, config: command.group.config };
     case 'remove-group':
-      await partition.removeGroup(index, command.group.id);
-      return 0;
+      return { verb, index, group: command.group.id };
     case 'purge':
-      return partition.purge(index, command.asked.place?.value);
+      return { verb, index, upTo: command.asked.place?.value };
     case 'seek':
-      await partition.seek(index, command.asked.group ?? 0, unpackPlace(command.asked.place ?? { kind: 'start', value: 0 }));
-      return 0;
+      return { verb, index, group: command.asked.group ?? 0, to: unpackPlace(command.asked.place ?? { kind: 'start', value: 0 }) };
   }
 }

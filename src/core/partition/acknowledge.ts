@@ -31,7 +31,8 @@ export interface Settling {
   readonly verb: SettleVerb;
   readonly spans: readonly Span[];
   readonly delayMs: number;
-  readonly leaseMs: number;
+  /** extend: undefined for what the group says. */
+  readonly leaseMs: number | undefined;
   readonly reason: string;
 }
 
@@ -182,7 +183,7 @@ function draftsOf(
     case 'ack':
       return [draft(KIND.acked, { group: group.id, ranges })];
     case 'extend':
-      return [draft(KIND.extended, { group: group.id, expires: now + leaseMs, ranges })];
+      return [draft(KIND.extended, { group: group.id, expires: now + (leaseMs ?? group.config.leaseMs), ranges })];
     case 'reject':
       return [draft(KIND.died, { group: group.id, reason: 'rejected', error: reason, ranges })];
     case 'nack':

@@ -18,8 +18,9 @@ import type {
   ScheduleInfo,
   StepResult,
 } from '../calls.ts';
+import type { Code } from '../errors.ts';
 import type { Soon } from '../ports.ts';
-import type { Refused, Settling, Span } from './acknowledge.ts';
+import type { Settling, Span } from './acknowledge.ts';
 import type { Given } from './configure.ts';
 import type { Holder } from './counts.ts';
 import type { LetterName } from './dead.ts';
@@ -45,6 +46,16 @@ export interface Taken {
   readonly bytes: number;
   /** The blocks, once what they rest on is durable; none where nobody is there any more to take them. */
   readonly blocks: Promise<readonly LeasedBlock[]>;
+}
+
+/** Messages `from … to` of a span did not count. */
+export interface Refusal {
+  /** The span's place among those that were given. */
+  readonly place: number;
+  readonly from: number;
+  readonly to: number;
+  readonly code: Code;
+  readonly detail: string;
 }
 
 export interface ReadBlocks {
@@ -166,8 +177,10 @@ export interface PartitionCalls {
 
   /** @param gone tells that nobody is there any more to take what was leased: then it goes back, uncounted. @throws GROUP_NOT_FOUND */
   take(ask: Ask, gone: () => boolean): Soon<Taken>;
+  /** What was leased goes back, uncounted, and nobody waits for it: whoever was to have it has gone. */
+  undo(group: number, lease: string): Promise<void>;
   /** @returns what did not count, by the places of the spans. @throws GROUP_NOT_FOUND */
-  settle(group: number, settling: Settling): Promise<readonly Refused[]>;
+  settle(group: number, settling: Settling): Promise<readonly Refusal[]>;
   /** Acks, and what was made of it on its way, in one commit. @throws INVALID_RECEIPT · LEASE_EXPIRED · LIMIT_EXCEEDED */
   step(group: number, spans: readonly Span[], outputs: readonly Output[]): Promise<StepResult>;
   /** What the consumer holds goes back. @returns how many messages */
@@ -196,6 +209,8 @@ export interface PartitionCalls {
 
   /** Does what the catalog asks, once. @returns messages that a purge took away; else 0 */
   carryOut(command: PartitionCommand): Promise<number>;
+  /** The sequence that a producer of this name uses next here. */
+  nextOf(producer: string): Promise<number>;
   /** All that was stored so far is synced, whatever the station asks for. */
   synced(): Promise<void>;
 }

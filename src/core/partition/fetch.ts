@@ -14,6 +14,7 @@ import { isPlanted } from '../faults.ts';
 import type { Limits } from '../limits.ts';
 import type { Soon } from '../ports.ts';
 import { formatLease } from '../receipt.ts';
+import type { Ask } from './calls.ts';
 import { Keys } from './keys.ts';
 import type { Run } from './runs.ts';
 import { RETURNED } from './runs.ts';
@@ -23,11 +24,9 @@ import type { Group, PartitionState } from './state.ts';
 import type { Stored } from './stored.ts';
 import { isTrimmed } from './stored.ts';
 
-export interface Ask {
+/** What one partition is asked for, with the group as it is now. */
+interface Asked extends Omit<Ask, 'group'> {
   readonly group: Group;
-  readonly consumer: string;
-  readonly max: number;
-  readonly maxBytes: number;
   readonly leaseMs: number;
 }
 
@@ -58,7 +57,7 @@ export function isStalled({ config, runs }: Group, { lookAheadMax, runsMax }: Li
   return config.order === 'key' && (runs.open >= lookAheadMax || runs.list.length >= runsMax);
 }
 
-export function fetch(log: ActorLog, stored: Stored, state: PartitionState, ask: Ask, limits: Limits): Soon<Fetched> {
+export function fetch(log: ActorLog, stored: Stored, state: PartitionState, ask: Asked, limits: Limits): Soon<Fetched> {
   if (isSieved(state, ask.group)) return fetchSifted(log, stored, state, ask, limits);
   const pieces: Piece[] = [];
   let bytesLeft = ask.maxBytes;
@@ -95,7 +94,7 @@ export function fetch(log: ActorLog, stored: Stored, state: PartitionState, ask:
   return pieces.length === 0 ? NOTHING : lease(log, state, ask, pieces);
 }
 
-function fetchSifted(log: ActorLog, stored: Stored, state: PartitionState, ask: Ask, limits: Limits): Soon<Fetched> {
+function fetchSifted(log: ActorLog, stored: Stored, state: PartitionState, ask: Asked, limits: Limits): Soon<Fetched> {
   const { group, consumer, maxBytes } = ask;
   const max = Math.min(ask.max, placesFor(group, consumer));
   if (max <= 0 || (group.config.order === 'partition' && group.runs.inFlight > 0)) return NOTHING;
@@ -117,7 +116,7 @@ function placesFor({ config, runs }: Group, consumer: string | undefined): numbe
 }
 
 /** After waiting for bytes: the group may be gone meanwhile. */
-function fetchAgain(log: ActorLog, stored: Stored, state: PartitionState, ask: Ask, limits: Limits): Soon<Fetched> {
+function fetchAgain(log: ActorLog, stored: Stored, state: PartitionState, ask: Asked, limits: Limits): Soon<Fetched> {
   return state.groups.get(ask.group.id) === ask.group ? fetch(log, stored, state, ask, limits) : NOTHING;
 }
 
@@ -159,7 +158,7 @@ function* candidates(state: PartitionState, group: Group, now: number, limits: L
 function lease(
   log: ActorLog,
   state: PartitionState,
-  { group, consumer, leaseMs }: Ask,
+  { group, consumer, leaseMs }: Asked,
   pieces: readonly Piece[],
   others: readonly Draft[] = [],
 ): Fetched {

@@ -13,17 +13,18 @@ import type { Time } from '../actor/time.ts';
 import { RecordCursor } from '../batch/cursor.ts';
 import { HEADER_BYTES } from '../batch/layout.ts';
 import { skip } from '../batch/walk.ts';
-import type { Audit, Block, DeadLetter, GroupConfig, LeasedBlock, PartitionCounts, Place, StepResult } from '../calls.ts';
+import type { Audit, Block, DeadLetter, LeasedBlock, PendingInfo, Place, StepResult } from '../calls.ts';
 import { KIND } from '../entry/kinds.ts';
 import { WaysideError } from '../errors.ts';
 import { isPlanted } from '../faults.ts';
 import type { Limits } from '../limits.ts';
 import type { ActorKey, Journal, Soon, Timers, Volume } from '../ports.ts';
-import type { Settled, Settling, Span } from './acknowledge.ts';
+import { parseLease } from '../receipt.ts';
+import type { Settling, Span } from './acknowledge.ts';
 import { expireLeases, giveBack, settle } from './acknowledge.ts';
+import type { Ask, GroupShare, PartitionCalls, PartitionCommand, PartitionInfo, ReadBlocks, Refusal, Taken } from './calls.ts';
 import type { Given } from './configure.ts';
 import { changeGroup, configure, makeGroup, removeGroup, resolvePlace, seek } from './configure.ts';
-import type { GroupCounts } from './counts.ts';
 import { audit, countGroup } from './counts.ts';
 import type { LetterName } from './dead.ts';
 import {
@@ -38,12 +39,14 @@ import {
 } from './dead.ts';
 import type { MissingIds } from './dedup.ts';
 import { produceDue } from './due.ts';
-import type { Ask, Fetched } from './fetch.ts';
+import type { Fetched } from './fetch.ts';
 import { fetch, isAvailable, isStalled } from './fetch.ts';
 import type { Committed } from './inbox.ts';
 import { Inbox } from './inbox.ts';
 import { PartitionMachine } from './machine.ts';
+import { Members } from './members.ts';
 import { Outgoing } from './outgoing.ts';
+import { pendingOf } from './pending.ts';
 import type { Part, PartResult } from './produce.ts';
 import { decideProduce, eachId } from './produce.ts';
 import { purgeGoal } from './retain.ts';
@@ -61,6 +64,8 @@ import { Waiters } from './waiters.ts';
 /** Until giving out what is due is tried again after it failed. */
 const DUE_AGAIN_MS = 5_000;
 
+const NOTHING_TAKEN: Taken = { count: 0, bytes: 0, blocks: Promise.resolve([]) };
+
 export interface PartitionPorts {
   readonly key: ActorKey;
   readonly partition: number;
@@ -77,7 +82,9 @@ export interface PartitionPorts {
   alarm(at: number): void;
 }
 
-export class Partition {
+export class Partition
+  implements Omit<PartitionCalls, 'letters' | 'letter' | 'removeLetter' | 'redrive' | 'lastIndex' | 'delayed' | 'cancelDelayed'>
+{
   readonly state: PartitionState;
   readonly log: ActorLog;
   readonly outgoing: Outgoing;
@@ -85,6 +92,7 @@ export class Partition {
   readonly #machine: PartitionMachine;
   readonly #stored: Stored;
   readonly #waiters = new Waiters();
+  readonly #members: Members;
   readonly #inbox: Inbox;
   readonly #trust: Trust;
   readonly #trimming: Trimming;
@@ -96,6 +104,7 @@ export class Partition {
     this.#ports = ports;
     this.state = new PartitionState(ports.partition, ports.hashSeed, ports.limits);
     this.#machine = new PartitionMachine(this.state);
+    this.#members = new Members(ports.time);
     this.log = new ActorLog({ ...ports, machine: this.#machine, settleBytes: ports.limits.settleBytes });
     this.#stored = new Stored(this.log, this.state);
     this.#trust = new Trust(this.log, ports.time, ports.limits.clockTrustMs);
@@ -115,6 +124,10 @@ export class Partition {
       (parts) => this.#readIds(parts),
       (parts) => this.#store(parts),
     );
+  }
+
+  get number(): number {
+    return this.state.partition;
   }
 
   async open(): Promise<void> {
@@ -140,6 +153,10 @@ export class Partition {
   /** Nothing is done here any more. */
   get isOver(): boolean {
     return this.#removed || this.log.closed !== undefined;
+  }
+
+  nextOf(producer: string): Promise<number> {
+    return Promise.resolve(this.outgoing.nextOf(producer));
   }
 
   /** All that was appended so far, whatever the station asks for. */
@@ -195,7 +212,7 @@ export class Partition {
   // ── Read ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** Blocks from `from` on, without a group: as many as fit. They may be given on when `wait` resolves. */
-  async read(from: number, count: number, bytesMax: number): Promise<{ blocks: Block[]; next: number }> {
+  async read(from: number, count: number, bytesMax: number): Promise<ReadBlocks> {
     const blocks: Block[] = [];
     let rests = 0;
     let left = count;
@@ -216,7 +233,7 @@ export class Partition {
       sequence += block.count;
     }
     await this.log.wait(rests, this.#level);
-    return { blocks, next: sequence };
+    return { blocks, next: sequence, isEnd: sequence >= this.state.next };
   }
 
   /** Undefined when it was trimmed while its bytes were read. */
@@ -261,14 +278,23 @@ export class Partition {
 
   // ── Groups ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Leases what may go out now. The blocks may be given on only by `deliver`. */
-  lease(ask: Ask): Soon<Fetched> {
-    return soon(fetch(this.log, this.#stored, this.state, ask, this.#ports.limits), (fetched) => {
-      this.#changed();
-      if (this.state.uncopied.size > 0) this.#sendAll();
-      // Much was passed by, and nothing found: others have their turn before the next look.
-      return fetched.isCut && fetched.blocks.length === 0 ? this.#leaseLater(ask) : fetched;
-    });
+  /** What may go out now, under a lease; the blocks once what they rest on is durable. */
+  take(ask: Ask, gone: () => boolean): Soon<Taken> {
+    const group = this.group(ask.group);
+    this.#members.seen(group.id, ask.consumer);
+    return soon(this.#lease(group, ask), (fetched) => this.#taken(group, fetched, gone));
+  }
+
+  #lease(group: Group, ask: Ask): Soon<Fetched> {
+    return soon(
+      fetch(this.log, this.#stored, this.state, { ...ask, group, leaseMs: ask.leaseMs ?? group.config.leaseMs }, this.#ports.limits),
+      (fetched) => {
+        this.#changed();
+        if (this.state.uncopied.size > 0) this.#sendAll();
+        // Much was passed by, and nothing found: others have their turn before the next look.
+        return fetched.isCut && fetched.blocks.length === 0 ? this.#leaseLater(ask) : fetched;
+      },
+    );
   }
 
   async #leaseLater(ask: Ask): Promise<Fetched> {
@@ -277,15 +303,19 @@ export class Partition {
     });
     if (this.log.closed !== undefined) throw this.log.closed;
     // The group may be gone, or another one of its name.
-    return this.lease({ ...ask, group: this.group(ask.group.id) });
+    return this.#lease(this.group(ask.group), ask);
   }
 
-  /**
-   * The leased blocks, once what they rest on is durable.
-   *
-   * @param gone tells that nobody is there any more to take them: what was leased goes back
-   */
-  async deliver(group: Group, fetched: Fetched, gone: () => boolean): Promise<readonly LeasedBlock[]> {
+  #taken(group: Group, fetched: Fetched, gone: () => boolean): Taken {
+    let [count, bytes] = [0, 0];
+    for (const block of fetched.blocks) {
+      count += block.count;
+      bytes += block.end - block.start;
+    }
+    return count === 0 ? NOTHING_TAKEN : { count, bytes, blocks: this.#deliver(group, fetched, gone) };
+  }
+
+  async #deliver(group: Group, fetched: Fetched, gone: () => boolean): Promise<readonly LeasedBlock[]> {
     await this.log.wait(isPlanted('deliver-before-the-gate') ? 0 : fetched.rests, this.#level);
     const lost = gone();
     if (lost) giveBack(this.log, group, ({ epoch, index }) => index === fetched.index && epoch === this.log.volume.epoch);
@@ -294,35 +324,42 @@ export class Partition {
     return lost ? [] : fetched.blocks;
   }
 
-  async settle(group: Group, settling: Settling): Promise<Settled> {
-    const settled = settle(this.log, this.state, group, settling);
+  async undo(id: number, lease: string): Promise<void> {
+    const group = this.state.groups.get(id);
+    if (group === undefined || this.isOver) return;
+    const { epoch, index } = parseLease(lease, this.number, this.state.secret);
+    giveBack(this.log, group, (run) => run.epoch === epoch && run.index === index);
     this.#changed();
-    if (this.state.uncopied.size > 0) this.#sendAll();
-    this.#wakeOne(group.id);
-    await this.log.wait(settled.rests, this.#level);
-    return settled;
+    this.#wakeOne(id);
   }
 
-  /** Acks, and what was made of it on its way, in one commit. */
-  async step(group: Group, spans: readonly Span[], outputs: readonly Output[]): Promise<StepResult> {
+  async settle(id: number, settling: Settling): Promise<readonly Refusal[]> {
+    const { refused, rests } = settle(this.log, this.state, this.group(id), settling);
+    this.#changed();
+    if (this.state.uncopied.size > 0) this.#sendAll();
+    this.#wakeOne(id);
+    await this.log.wait(rests, this.#level);
+    return refused.map(({ error: { code, message }, ...where }) => ({ ...where, code, detail: message }));
+  }
+
+  async step(id: number, spans: readonly Span[], outputs: readonly Output[]): Promise<StepResult> {
     const bytes = outputs.reduce((sum, { start, end }) => sum + end - start, 0);
     if (!this.log.volume.hasRoom(bytes)) {
       await this.log.volume.makeRoom(bytes);
-      return this.step(this.group(group.id), spans, outputs);
+      return this.step(id, spans, outputs);
     }
-    const { result, rests } = step(this.log, this.state, group, spans, outputs, this.#ports.limits);
+    const { result, rests } = step(this.log, this.state, this.group(id), spans, outputs, this.#ports.limits);
     this.#changed();
-    this.#wakeOne(group.id);
+    this.#wakeOne(id);
     this.#sendAll();
     await this.log.wait(rests, this.#level);
     return result;
   }
 
-  /** @returns how many messages went back */
-  async release(group: Group, consumer: string): Promise<number> {
-    const { released, rests } = giveBack(this.log, group, (run) => run.consumer === consumer);
+  async release(id: number, consumer: string): Promise<number> {
+    const { released, rests } = giveBack(this.log, this.group(id), (run) => run.consumer === consumer);
     this.#changed();
-    this.#wakeOne(group.id);
+    this.#wakeOne(id);
     await this.log.wait(rests, this.#level);
     return released;
   }
@@ -354,16 +391,28 @@ export class Partition {
     this.#wakeOne(group);
   }
 
-  groupCounts(group: Group): GroupCounts {
-    return { ...countGroup(this.state, group), isStalled: isStalled(group, this.#ports.limits) };
+  async groupShare(id: number): Promise<GroupShare> {
+    const group = this.group(id);
+    const { holders, ...counts } = countGroup(this.state, group);
+    const isStalledNow = isStalled(group, this.#ports.limits);
+    const members = this.#members.with(id, holders);
+    const [oldest] = await Promise.all([this.#oldestPending(group), this.durable()]);
+    return { ...counts, members, isStalled: isStalledNow, oldest };
   }
 
-  audit(group: Group): Audit {
-    return audit(this.state, group);
+  async audit(id: number): Promise<Audit> {
+    const audited = audit(this.state, this.group(id));
+    await this.durable();
+    return audited;
+  }
+
+  async pending(id: number, after: number, most: number): Promise<readonly PendingInfo[]> {
+    await this.durable();
+    return pendingOf(this.state, this.group(id), after, most);
   }
 
   /** When the oldest message that the group has not settled was produced; undefined when there is none. */
-  async oldestPending({ runs }: Group): Promise<number | undefined> {
+  async #oldestPending({ runs }: Group): Promise<number | undefined> {
     const first = Math.max(runs.floor, runs.list.length === 0 ? this.state.first : 0);
     if (first >= this.state.next) return undefined;
     const found = await this.#takeUnlessTrimmed(first, 1, 1);
@@ -375,9 +424,12 @@ export class Partition {
     return this.log.wait(this.log.last, this.#level);
   }
 
-  counts(): PartitionCounts {
-    const { partition, first, next, bytes } = this.state;
-    return { partition, messages: next - first, bytes, first, last: next - 1 };
+  async info(): Promise<PartitionInfo> {
+    const { partition, first, next, bytes, schedule, outbox } = this.state;
+    const counts = { partition, messages: next - first, bytes, first, last: next - 1 };
+    const info = { counts, scheduled: schedule.count, outbox: outbox.count };
+    await this.durable();
+    return info;
   }
 
   // ── Dead letters ───────────────────────────────────────────────────────────────────────────────────────────────
@@ -452,38 +504,42 @@ export class Partition {
     configure(this.log, this.state, given, 0);
   }
 
-  async configure(command: number, given: Given): Promise<void> {
-    const index = configure(this.log, this.state, given, command);
+  async carryOut(command: PartitionCommand): Promise<number> {
+    if (command.verb === 'purge') return this.#purge(command.index, command.upTo);
+    await this.log.wait(await this.#change(command), this.#level);
+    return 0;
+  }
+
+  /** @returns the index that its answer rests on */
+  async #change(command: Exclude<PartitionCommand, { verb: 'purge' }>): Promise<number> {
+    const { log, state } = this;
+    const { index } = command;
+    let rests: number;
+    switch (command.verb) {
+      case 'configure':
+        rests = configure(log, state, command.given, index);
+        break;
+      case 'make-group':
+        rests = await makeGroup(log, state, index, command.group, command.name, command.config, command.at);
+        break;
+      case 'change-group':
+        rests = changeGroup(log, state, index, command.group, command.config);
+        this.#wakeOne(command.group);
+        break;
+      case 'remove-group':
+        rests = removeGroup(log, state, index, command.group);
+        this.#waiters.wakeGroup(command.group);
+        this.#members.forget(command.group);
+        break;
+      case 'seek':
+        rests = await seek(log, state, index, command.group, command.to);
+        this.#wakeOne(command.group);
+    }
     this.#changed();
-    await this.log.wait(index, this.#level);
+    return rests;
   }
 
-  async makeGroup(command: number, group: number, name: string, config: GroupConfig, startAt: Place): Promise<void> {
-    await this.log.wait(await makeGroup(this.log, this.state, command, group, name, config, startAt), this.#level);
-  }
-
-  async changeGroup(command: number, group: number, config: GroupConfig): Promise<void> {
-    const index = changeGroup(this.log, this.state, command, group, config);
-    this.#wakeOne(group);
-    await this.log.wait(index, this.#level);
-  }
-
-  async removeGroup(command: number, group: number): Promise<void> {
-    const index = removeGroup(this.log, this.state, command, group);
-    this.#waiters.wakeGroup(group);
-    this.#changed();
-    await this.log.wait(index, this.#level);
-  }
-
-  async seek(command: number, group: number, to: Place): Promise<void> {
-    const index = await seek(this.log, this.state, command, group, to);
-    this.#changed();
-    this.#wakeOne(group);
-    await this.log.wait(index, this.#level);
-  }
-
-  /** @returns messages that went */
-  async purge(command: number, upTo: number | undefined): Promise<number> {
+  async #purge(command: number, upTo: number | undefined): Promise<number> {
     if (command <= this.state.command) return 0;
     const before = this.state.first;
     await this.log.wait(await this.#trimming.towards(purgeGoal(this.state, upTo, command)), this.#level);

@@ -1,5 +1,6 @@
 /** Which consumers of a group were here lately. In memory only: whoever is alive shows it by fetching again. */
 import type { Time } from '../actor/time.ts';
+import type { Holder } from './counts.ts';
 
 const REMEMBER_MS = 60_000;
 /** Bounds what consumers with ever new names can take. */
@@ -26,13 +27,19 @@ export class Members {
       }
   }
 
-  /** Consumers seen within the last minute, and when. */
-  of(group: number): Map<string, number> {
-    const members = this.#seen.get(group) ?? new Map<string, number>();
+  /** Those of `holders`, and whoever was seen within the last minute. */
+  with(group: number, holders: ReadonlyMap<string, Holder>): ReadonlyMap<string, Holder> {
+    const seen = this.#seen.get(group);
+    if (seen === undefined) return holders;
+    const members = new Map(holders);
     const since = this.#time.now() - REMEMBER_MS;
-    for (const [consumer, at] of members) if (at < since) members.delete(consumer);
-    if (members.size === 0) this.#seen.delete(group);
-    return new Map(members);
+    for (const [consumer, at] of seen) {
+      const { inFlight, lastSeenAt } = holders.get(consumer) ?? { inFlight: 0, lastSeenAt: 0 };
+      if (at < since) seen.delete(consumer);
+      else members.set(consumer, { inFlight, lastSeenAt: Math.max(lastSeenAt, at) });
+    }
+    if (seen.size === 0) this.#seen.delete(group);
+    return members;
   }
 
   forget(group: number): void {
