@@ -10,6 +10,7 @@ import { Time } from './actor/time.ts';
 import type { Context, Storage } from './broker/context.ts';
 import type { Parts } from './broker/life.ts';
 import { Life } from './broker/life.ts';
+import type { Places } from './broker/places.ts';
 import { slotsOf } from './broker/produce.ts';
 import { checkPartition } from './broker/read.ts';
 import type {
@@ -58,6 +59,8 @@ import type { GroupShare } from './partition/calls.ts';
 import type { Holder } from './partition/counts.ts';
 import { isBalanced } from './partition/counts.ts';
 import type { Clock, Journal, Random, Soon, Timers, Volume } from './ports.ts';
+import type { CatalogBroker } from './spread/catalog.ts';
+import type { Lookups } from './spread/links.ts';
 
 export type * from './calls.ts';
 export { parsePlace } from './calls.ts';
@@ -73,22 +76,41 @@ export interface BrokerOptions {
   readonly random: Random;
   readonly journal: Journal;
   readonly limits?: Partial<Limits>;
+  /** Where partitions are, if not in this process. */
+  readonly places?: Places | undefined;
 }
 
 /** @throws what `Volume.open` throws; CORRUPTION the catalog is damaged */
-export async function openBroker(options: BrokerOptions): Promise<Broker> {
+export async function openBroker(options: Omit<BrokerOptions, 'places'>): Promise<Broker> {
   const context = contextOf(options);
   const life = new Life(context);
   await life.open();
   return new OpenBroker(life, context.limits);
 }
 
-function contextOf({ volume, memory, clock, timers, random, journal, limits }: BrokerOptions): Context {
-  const storage = (of: Volume): Storage => ({ volume: of, gate: new Gate(of) });
-  return { limits: makeLimits(limits), time: new Time(clock), timers, random, journal, durable: storage(volume), memory: storage(memory) };
+/** A broker whose partitions are elsewhere, and which tells others what its catalog knows. @throws as `openBroker` */
+export async function openCatalog(options: BrokerOptions & { readonly places: Places }): Promise<CatalogBroker> {
+  const context = contextOf(options);
+  const life = new Life(context);
+  await life.open();
+  return new OpenBroker(life, context.limits);
 }
 
-class OpenBroker implements Broker {
+function contextOf({ volume, memory, clock, timers, random, journal, limits, places }: BrokerOptions): Context {
+  const storage = (of: Volume): Storage => ({ volume: of, gate: new Gate(of) });
+  return {
+    limits: makeLimits(limits),
+    time: new Time(clock),
+    timers,
+    random,
+    journal,
+    durable: storage(volume),
+    memory: storage(memory),
+    places,
+  };
+}
+
+class OpenBroker implements CatalogBroker {
   readonly #life: Life;
   readonly #limits: Limits;
 
@@ -129,6 +151,33 @@ class OpenBroker implements Broker {
     return { station, group: station.groups.get(name) ?? (await this.#missing(() => this.#parts.catalog.group(station, name))) };
   }
 
+  readonly lookups: Lookups = {
+    find: async (ns, name) => this.#told(await this.#station(ns, name)),
+    join: async (ns, name, group, startAt) => {
+      const station = await this.#station(ns, name);
+      checkName('group', group);
+      await this.#join(station, group, startAt);
+      return this.#told(station);
+    },
+    byId: (id) => this.#durably((catalog) => catalog.state.byId.get(id)),
+    named: (namespace, name) => this.#durably((catalog) => catalog.state.stations.get(namespace)?.get(name)),
+  };
+
+  /** As its partitions know it, and as it will still be known after a crash. */
+  async #told(station: Station): Promise<Station> {
+    await this.#parts.visits.quiet(station);
+    await this.#parts.catalog.durable();
+    if (this.#parts.catalog.state.byId.get(station.id) === station) return station;
+    throw new WaysideError('STATION_NOT_FOUND', `Station ${station.name} was removed.`);
+  }
+
+  async #durably<T>(find: (catalog: Catalog) => T): Promise<T> {
+    if (this.#life.refusing !== undefined) throw this.#life.refusing;
+    const found = find(this.#parts.catalog);
+    await this.#parts.catalog.durable();
+    return found;
+  }
+
   // ── Stations ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   async putStation(ns: string, name: string, input: StationInput): Promise<{ created: boolean; station: StationInfo }> {
@@ -148,7 +197,7 @@ class OpenBroker implements Broker {
   }
 
   async #describe(station: Station): Promise<StationInfo> {
-    const partitions = await this.#parts.partitions.all(station);
+    const partitions = await this.#parts.places.all(station);
     const infos = await Promise.all(partitions.map((partition) => partition.info()));
     return {
       ...describeHead(station),
@@ -226,7 +275,7 @@ class OpenBroker implements Broker {
     const station = await this.#station(ns, name);
     checkPartition(station, partition);
     whole('sequence', sequence, 1, Number.MAX_SAFE_INTEGER);
-    return (await this.#parts.partitions.of(station, partition)).message(sequence);
+    return (await this.#parts.places.of(station, partition)).message(sequence);
   }
 
   // ── Groups ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -247,7 +296,7 @@ class OpenBroker implements Broker {
 
   async #describeGroup(station: Station, group: CatalogGroup): Promise<GroupInfo> {
     await this.#parts.catalog.durable();
-    const partitions = await this.#parts.partitions.all(station);
+    const partitions = await this.#parts.places.all(station);
     const shares = await Promise.all(partitions.map((partition) => partition.groupShare(group.id)));
     return { ...describeGroupHead(group), ...sumOfShares(shares) };
   }
@@ -276,7 +325,7 @@ class OpenBroker implements Broker {
     const limit = this.#listLimit(page);
     const after = page.after === undefined ? undefined : parseSpot(page.after);
     const items: PendingInfo[] = [];
-    for (const partition of await this.#parts.partitions.all(station)) {
+    for (const partition of await this.#parts.places.all(station)) {
       const behind = after === undefined || partition.number > after.partition ? 0 : after.sequence;
       if (items.length > limit || partition.number < (after?.partition ?? 0)) continue;
       items.push(...(await partition.pending(group.id, behind, limit + 1 - items.length)));
@@ -293,7 +342,7 @@ class OpenBroker implements Broker {
 
   async audit(ns: string, stationName: string, name: string): Promise<AuditResult> {
     const { station, group } = await this.#group(ns, stationName, name);
-    const partitions = await this.#parts.partitions.all(station);
+    const partitions = await this.#parts.places.all(station);
     return sumOf(
       await Promise.all(partitions.map(async (partition) => ({ partition: partition.number, ...(await partition.audit(group.id)) }))),
     );
@@ -303,12 +352,16 @@ class OpenBroker implements Broker {
     const station = await this.#station(ns, stationName);
     checkName('group', name);
     const limits = this.#parts.consuming.check(input);
-    if (!station.groups.has(name) && input.join !== true) {
-      const config = groupConfig(input.startAt === undefined ? {} : { startAt: input.startAt }, this.#limits);
-      await this.#run(await this.#decided((catalog) => catalog.makeGroup(station, name, config)));
-    }
+    if (input.join !== true) await this.#join(station, name, input.startAt);
     await this.#parts.visits.quiet(station);
     return this.#parts.consuming.fetch(station, await this.#decided((catalog) => catalog.group(station, name)), input, limits);
+  }
+
+  /** Makes the group where it is not there. */
+  async #join(station: Station, name: string, startAt: FetchInput['startAt']): Promise<void> {
+    if (station.groups.has(name)) return;
+    const config = groupConfig(startAt === undefined ? {} : { startAt }, this.#limits);
+    await this.#run(await this.#decided((catalog) => catalog.makeGroup(station, name, config)));
   }
 
   async settle(ns: string, stationName: string, name: string, verb: SettleVerb, input: SettleInput): Promise<readonly ReceiptFailure[]> {

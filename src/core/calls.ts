@@ -5,7 +5,7 @@
  * speaks of another namespace. Elsewhere: the wire forms (gateway/), what each call does (broker.ts and below).
  */
 import type { Code } from './errors.ts';
-import type { Durability } from './ports.ts';
+import type { Durability, Soon } from './ports.ts';
 
 /** How long messages are kept. Each bound holds by itself; without any they are kept for ever. */
 export interface Retention {
@@ -608,7 +608,7 @@ export interface Broker {
    * @throws IMPORT_REFUSED damaged, cut off, newer, none at all, or a station is there by that name · STORAGE_FULL · OVERLOADED
    */
   importStream(ns: string, input: ImportInput, pieces: AsyncIterable<Uint8Array>): Promise<ImportResult>;
-  importProgress(ns: string, id: string): ImportProgress;
+  importProgress(ns: string, id: string): Soon<ImportProgress>;
 
   /** Refuses new calls (SHUTTING_DOWN), wakes those that wait, finishes what was accepted, writes sections, closes. */
   close(): Promise<void>;

@@ -36,6 +36,7 @@ import { scheduleRoutes } from './rest/schedules.ts';
 import type { Service } from './rest/service.ts';
 import { stationRoutes } from './rest/stations.ts';
 import { stepRoutes } from './rest/steps.ts';
+import type { TicketBook } from './rest/tickets.ts';
 import { Tickets, ticketRoutes } from './rest/tickets.ts';
 import { isStream, transferRoutes } from './rest/transfers.ts';
 
@@ -54,6 +55,8 @@ export interface GatewayOptions {
   /** Makes tickets: must be one that nobody can guess. */
   readonly random: Random;
   readonly journal: Journal;
+  /** Kept in memory unless given. */
+  readonly tickets?: TicketBook | undefined;
   /**
    * An answer leaves the host only when it is whole: what a refused request still sends is taken in before it, for a moment; else
    * the answer leaves at once, and ends only with it. Either way the client comes to read why.
@@ -65,21 +68,34 @@ export interface GatewayOptions {
   readonly wire?: ((env: unknown) => WireRequest | undefined) | undefined;
 }
 
-export interface Gateway {
-  readonly app: Hono;
+/** Where calls come in. */
+export interface Door {
   /** Answers a request. @param env what the host knows of it, for `wire` */
   fetch(request: Request, env?: unknown): Response | Promise<Response>;
   readonly frames: Frames;
+}
+
+export interface Gateway extends Door {
+  readonly app: Hono;
+  /**
+   * A door to another broker, through the same routes: cheap to make, where nothing that waits may be shared by two requests.
+   *
+   * @param timers of its sessions
+   */
+  over(broker: Broker, timers: Timers): Door;
   /** May the body of a request for this target (path and query) be of any length? A host gives it time as long as it comes. */
   isStream(target: string): boolean;
 }
 
 export function createGateway(broker: Broker, options: GatewayOptions): Gateway {
   const { limits, runtime, version, journal, clock, timers, random } = options;
-  const wire = (env: unknown) => (env instanceof InnerCall ? env.wire : options.wire?.(env));
+  const wire = (given: unknown) => {
+    const env = given instanceof Over ? given.env : given;
+    return env instanceof InnerCall ? env.wire : options.wire?.(env);
+  };
   const schemas = makeSchemas(limits, runtime);
-  const service: Service = { broker, limits, schemas, runtime, version, journal };
-  const tickets = new Tickets(clock, random, limits.ticketMs);
+  const service: Service = { limits, schemas, runtime, version, journal };
+  const tickets = options.tickets ?? new Tickets(clock, random, limits.ticketMs);
   const access = new Access(options, tickets);
 
   const routes: Route[] = [
@@ -104,9 +120,11 @@ export function createGateway(broker: Broker, options: GatewayOptions): Gateway 
   const answer = async (context: Context, route: Pick<Route, 'run' | 'open' | 'ticketed'>): Promise<Response> => {
     const { raw } = context.req;
     // Made by a session of ours, and by nobody else: whoever speaks there was judged when it opened.
-    const inner = (context.env as unknown) instanceof InnerCall ? (context.env as InnerCall) : undefined;
+    const over = (context.env as unknown) instanceof Over ? (context.env as Over) : undefined;
+    const env: unknown = over === undefined ? context.env : over.env;
+    const inner = env instanceof InnerCall ? env : undefined;
     const known = { wire: wire(context.env), home: inner?.namespace, headersAreText: options.headersAreText };
-    const call = new Call(raw, (name) => context.req.param(name), known);
+    const call = new Call(over?.broker ?? broker, raw, (name) => context.req.param(name), known);
     let response: Response;
     try {
       if (inner === undefined) access.check(raw, route.open ?? false, route.ticketed ?? false);
@@ -129,11 +147,26 @@ export function createGateway(broker: Broker, options: GatewayOptions): Gateway 
     return answer(context, { open: !context.req.path.startsWith('/v1'), run: () => nothingHere(allowed, raw.method, context.req.path) });
   });
 
-  const dispatch = (call: InnerCall) => app.fetch(call.request, call);
-  const sessions = new Sessions(clock, timers);
   const newId = () => random.u32().toString(36) + random.u32().toString(36);
-  const frames = new Frames({ broker, limits, journal, clock, timers, sessions, dispatch, newId }, access);
-  return { app, fetch: (request, env) => app.fetch(request, env as object), frames, isStream };
+  const doorTo = (to: Broker, its: Timers, fetch: Door['fetch']): Door => {
+    const dispatch = (call: InnerCall) => fetch(call.request, call);
+    const sessions = new Sessions(clock, its);
+    return { fetch, frames: new Frames({ broker: to, limits, journal, clock, timers: its, sessions, dispatch, newId }, access) };
+  };
+  const own = doorTo(broker, timers, (request, env) => app.fetch(request, env as object));
+  const over: Gateway['over'] = (to, its) => doorTo(to, its, (request, env) => app.fetch(request, new Over(to, env)));
+  return { app, ...own, over, isStream };
+}
+
+/** What the app is called with in place of the host's `env`, where another broker is to answer. */
+class Over {
+  readonly broker: Broker;
+  readonly env: unknown;
+
+  constructor(broker: Broker, env: unknown) {
+    this.broker = broker;
+    this.env = env;
+  }
 }
 
 const METHODS: readonly Method[] = ['GET', 'PUT', 'POST', 'PATCH', 'DELETE'];

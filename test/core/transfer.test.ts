@@ -228,7 +228,7 @@ describe('broken off', () => {
       }
       expect(code).toBe('IMPORT_REFUSED');
       expect(await codeOf(bench.broker.station(NS, 'copy'))).toBe('STATION_NOT_FOUND');
-      ({ offset: at } = bench.broker.importProgress(NS, 'mine'));
+      ({ offset: at } = await bench.broker.importProgress(NS, 'mine'));
       expect(at).toBeGreaterThan(end - 7_001);
     }
     expect(await shown(bench, 'copy')).toEqual(before);

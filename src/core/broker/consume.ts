@@ -40,12 +40,14 @@ export class Consuming {
   readonly #partitions: Places;
   readonly #limits: Limits;
   readonly #waiting: Waiting;
-  #turn = 0;
+  /** Which partition is asked first. */
+  #turn: number;
 
-  constructor(partitions: Places, limits: Limits, waiting: Waiting) {
+  constructor(partitions: Places, limits: Limits, waiting: Waiting, turn = 0) {
     this.#partitions = partitions;
     this.#limits = limits;
     this.#waiting = waiting;
+    this.#turn = turn;
   }
 
   /** All that can be refused without looking at the group. @throws INVALID_REQUEST · INVALID_NAME */
@@ -62,13 +64,21 @@ export class Consuming {
     };
   }
 
-  async fetch(station: Station, group: CatalogGroup, input: FetchInput, limits: FetchLimits): Promise<FetchResult> {
+  /** @param looked is told when it has found the group, and looked for messages */
+  async fetch(
+    station: Station,
+    group: CatalogGroup,
+    input: FetchInput,
+    limits: FetchLimits,
+    looked: () => void = () => undefined,
+  ): Promise<FetchResult> {
     const failed =
       input.ack === undefined || input.ack.length === 0 ? [] : await this.settle(station, group, 'ack', { receipts: input.ack });
     const partitions = await this.#partitions.all(station);
     const gone = () => isGone(input.signal);
     const look = async () => {
       const blocks = await this.#collect(partitions, group.id, input, limits, gone);
+      looked();
       return blocks.length === 0 ? undefined : blocks;
     };
     const park = (waiter: { wake(): void }) => {

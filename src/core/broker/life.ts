@@ -7,7 +7,8 @@
  * Elsewhere: what a call does (broker.ts and the parts).
  */
 import { storageFailed } from '../actor/gate.ts';
-import { Catalog } from '../catalog/catalog.ts';
+import { CATALOG_KEY, Catalog } from '../catalog/catalog.ts';
+import type { Station } from '../catalog/state.ts';
 import { Visits } from '../catalog/visit.ts';
 import { WaysideError } from '../errors.ts';
 import type { ActorKey } from '../ports.ts';
@@ -17,19 +18,22 @@ import type { Context, Storage } from './context.ts';
 import { Letters } from './letters.ts';
 import { Sending } from './outbox.ts';
 import { Partitions } from './partitions.ts';
+import type { Places } from './places.ts';
 import { Producing } from './produce.ts';
 import { Reading } from './read.ts';
 import { Schedules } from './schedules.ts';
+import { Sleepers } from './sleepers.ts';
 import { Transfers } from './transfers.ts';
 import { Waiting } from './waiting.ts';
-
-/** Partitions that are opened at once when the broker looks for what is due. */
-const OPENED_AT_ONCE = 8;
 
 /** All that is thrown away when the storage fails. */
 export interface Parts {
   readonly catalog: Catalog;
+  /** Those in this process. */
   readonly partitions: Partitions;
+  /** Where they are asked for: here, unless they are elsewhere. */
+  readonly places: Places;
+  readonly sleepers: Sleepers;
   readonly visits: Visits;
   readonly waiting: Waiting;
   readonly producing: Producing;
@@ -59,7 +63,9 @@ export class Life {
     const { limits, timers } = this.#context;
     const catalog = new Catalog(this.#context);
     const exists = (station: { id: number }) => catalog.state.byId.get(station.id) === station;
-    const partitions = new Partitions(this.#context, (key) => this.#openSleeper(key), exists);
+    const partitions = new Partitions(this.#context, (key) => sleepers.open(key), exists);
+    const sleepers = new Sleepers(this.#context, partitions, (key) => this.#sleeperOf(catalog, key));
+    const places = this.#context.places ?? partitions;
     const sending = new Sending(
       partitions,
       {
@@ -70,15 +76,17 @@ export class Life {
     );
     partitions.send = (partition) => sending.look(partition);
     const waiting = new Waiting(timers, limits.waitersMax);
-    const visits = new Visits(catalog, partitions);
+    const visits = new Visits(catalog, places, this.#context.places !== undefined);
     return {
       catalog,
       partitions,
+      places,
+      sleepers,
       visits,
       waiting,
-      producing: new Producing(partitions, limits),
-      reading: new Reading(partitions, limits, waiting),
-      consuming: new Consuming(partitions, limits, waiting),
+      producing: new Producing(places, limits),
+      reading: new Reading(places, limits, waiting),
+      consuming: new Consuming(places, limits, waiting),
       letters: new Letters(partitions, this.#context),
       schedules: new Schedules(partitions, limits),
       transfers: new Transfers(this.#context, { catalog, partitions, visits }),
@@ -90,11 +98,12 @@ export class Life {
       await storage.volume.open({
         progressed: () => storage.gate.progressed(),
         failed: (error) => this.#failed(storage, error),
-        settle: (actor) => this.#settle(actor),
+        settle: (actor) => (actor === CATALOG_KEY ? this.parts.catalog.log : this.parts.sleepers).settle(actor),
       });
     }
-    await this.#load(true);
-    this.#wakeSleepers();
+    // What is kept elsewhere outlives this process.
+    await this.#load(this.#context.places === undefined);
+    this.parts.sleepers.wake();
   }
 
   async #load(firstOpening: boolean): Promise<void> {
@@ -103,48 +112,8 @@ export class Life {
     await this.parts.visits.resume((error) => this.#report('carry on a command', error));
   }
 
-  /** Opens what has something to do by itself: what is due, and what has entries whose due time nobody has noted. */
-  #wakeSleepers(): void {
-    const now = this.#context.time.now();
-    const sleepers: ActorKey[] = [];
-    for (const { key, last, due, sections } of this.#context.durable.volume.actors()) {
-      const settled = sections.some((section) => section.asOf === last);
-      if ((due !== null && due <= now) || !settled) sleepers.push(key);
-      // One that is open (a command has come to it) knows better: what the volume was told is by the clock of another life.
-      else if (due !== null && this.parts.partitions.get(key) === undefined) this.parts.partitions.wakeAt(key, due);
-    }
-    // A few at a time: whoever calls meanwhile should not wait behind all of them.
-    const next = sleepers.values();
-    for (let i = 0; i < OPENED_AT_ONCE; i++) this.#inBackground('open what has something to do', () => this.#openEach(next));
-  }
-
-  async #openEach(keys: Iterator<ActorKey>): Promise<void> {
-    for (let { value, done } = keys.next(); done !== true; { value, done } = keys.next()) {
-      const [, id, partition] = actorParts(value as ActorKey);
-      const station = this.parts.catalog.state.byId.get(id);
-      if (this.refusing !== undefined) return;
-      if (station === undefined) continue;
-      const opened = await this.parts.partitions.of(station, partition);
-      opened.log.settle();
-    }
-  }
-
-  #openSleeper(key: ActorKey): void {
-    const [, id, partition] = actorParts(key);
-    const station = this.parts.catalog.state.byId.get(id);
-    if (station === undefined || this.refusing !== undefined) return;
-    this.#inBackground(`open ${key}`, async () => {
-      await this.parts.partitions.of(station, partition);
-    });
-  }
-
-  /** The volume would like to drop a segment. */
-  #settle(key: ActorKey): void {
-    const [, id, partition] = actorParts(key);
-    if (key === this.parts.catalog.log.key) this.parts.catalog.log.settle();
-    const station = this.parts.catalog.state.byId.get(id);
-    if (station === undefined || this.refusing !== undefined) return;
-    this.#inBackground(`settle ${key}`, async () => (await this.parts.partitions.of(station, partition)).log.settle());
+  #sleeperOf({ state }: Catalog, key: ActorKey): Station | undefined {
+    return this.refusing === undefined ? state.byId.get(actorParts(key)[1]) : undefined;
   }
 
   #inBackground(what: string, run: () => Promise<void>): void {
@@ -186,7 +155,7 @@ export class Life {
       if (this.#closing !== undefined) return;
       this.#reopening = false;
       this.refusing = undefined;
-      this.#wakeSleepers();
+      this.parts.sleepers.wake();
       this.#context.journal.info('The storage is open again.');
     } catch (error) {
       if (this.#closing !== undefined) return;

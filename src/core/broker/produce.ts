@@ -21,29 +21,35 @@ import type { Soon } from '../ports.ts';
 import { SLOTS, slotOf } from '../xxh32.ts';
 import type { Places } from './places.ts';
 
+/** Bytes of batches that have no answer yet: of all who share it. */
+export interface Ledger {
+  pending: number;
+}
+
 export class Producing {
   readonly #partitions: Places;
   readonly #limits: Limits;
-  /** Bytes of batches that have no answer yet. */
-  #pending = 0;
+  readonly #ledger: Ledger;
   /** Messages without key and id take turns. */
-  #turn = 0;
+  #turn: number;
 
-  constructor(partitions: Places, limits: Limits) {
+  constructor(partitions: Places, limits: Limits, ledger: Ledger = { pending: 0 }, turn = 0) {
     this.#partitions = partitions;
     this.#limits = limits;
+    this.#ledger = ledger;
+    this.#turn = turn;
   }
 
   async produce(find: () => Soon<Station>, batch: Uint8Array, input: ProduceInput): Promise<ProduceResult> {
     const bytes = batch.length;
-    if (this.#pending + bytes > this.#limits.pendingBytesMax) {
+    if (this.#ledger.pending + bytes > this.#limits.pendingBytesMax) {
       throw new WaysideError(
         'OVERLOADED',
         `More than ${this.#limits.pendingBytesMax} bytes wait to be stored. Nothing of this call was stored; send it again in a moment.`,
         { retryAfterMs: 100 },
       );
     }
-    this.#pending += bytes;
+    this.#ledger.pending += bytes;
     try {
       for (;;) {
         try {
@@ -55,7 +61,7 @@ export class Producing {
         }
       }
     } finally {
-      this.#pending -= bytes;
+      this.#ledger.pending -= bytes;
     }
   }
 

@@ -15,12 +15,15 @@ import type { Command, Station } from './state.ts';
 export class Visits {
   readonly #catalog: Catalog;
   readonly #partitions: Places;
+  readonly #elsewhere: boolean;
   /** By station: when its last command is done. */
   readonly #queues = new Map<number, Promise<unknown>>();
 
-  constructor(catalog: Catalog, partitions: Places) {
+  /** @param elsewhere partitions lie in other volumes: what they did must not outlive the command */
+  constructor(catalog: Catalog, partitions: Places, elsewhere: boolean) {
     this.#catalog = catalog;
     this.#partitions = partitions;
+    this.#elsewhere = elsewhere;
   }
 
   /**
@@ -66,6 +69,7 @@ export class Visits {
   async #carry(command: Command): Promise<number> {
     // The station was removed while the command waited: its own command does the rest.
     if (!this.#catalog.state.commands.has(command.index)) return 0;
+    if (this.#elsewhere) await this.#catalog.durable();
     const { station } = command;
     const only = 'asked' in command ? command.asked.partition : undefined;
     const partitions = only === undefined ? Array.from({ length: station.config.partitions }, (_, partition) => partition) : [only];

@@ -7,7 +7,7 @@
  * Elsewhere: tickets, which stand for a credential once (tickets.ts).
  */
 import { WaysideError } from '../../core/errors.ts';
-import type { Tickets } from './tickets.ts';
+import type { TicketBook } from './tickets.ts';
 
 export interface AccessOptions {
   readonly token?: string | undefined;
@@ -26,10 +26,10 @@ export interface Asked {
 export class Access {
   readonly #token: string | undefined;
   readonly #origins: ReadonlySet<string>;
-  readonly #tickets: Tickets;
+  readonly #tickets: TicketBook;
   readonly #isPrivate: boolean;
 
-  constructor({ token, corsOrigins = [], isPrivate = false }: AccessOptions, tickets: Tickets) {
+  constructor({ token, corsOrigins = [], isPrivate = false }: AccessOptions, tickets: TicketBook) {
     this.#isPrivate = isPrivate;
     this.#token = token;
     this.#origins = new Set(corsOrigins);

@@ -23,7 +23,7 @@ import type { Service } from './service.ts';
 const MSGPACK_TYPES = ['application/msgpack', 'application/vnd.msgpack', 'application/x-msgpack'];
 
 export function batchRoutes(service: Service): Route[] {
-  const { broker, limits, schemas } = service;
+  const { limits, schemas } = service;
   const query = {
     ...produceQuery(service),
     atomic: choice('Of records: all or nothing. Batches of JSON and msgpack have a field for it.', 'true', 'false'),
@@ -42,7 +42,7 @@ export function batchRoutes(service: Service): Route[] {
     if (type === RECORDS_TYPE) {
       const batch = await readBody(call, recordsLimit);
       const input = { partition, atomic: asked === 'true', expectedSequence, producer };
-      return recordsAnswer(await broker.produce(namespace, station, batch, input));
+      return recordsAnswer(await call.broker.produce(namespace, station, batch, input));
     }
     const read = type === 'application/json' ? readJsonBatch : MSGPACK_TYPES.includes(type) ? readMsgpackBatch : undefined;
     if (read === undefined) {
@@ -56,7 +56,7 @@ export function batchRoutes(service: Service): Route[] {
     const { atomic } = read(body, (message, index) => appendGiven(builder, message, index, limits));
     if (builder.count === 0) throw new WaysideError('INVALID_REQUEST', 'messages is empty; send one at least.', { field: 'messages' });
     const input = { partition, atomic, expectedSequence, producer, trusted: true };
-    return formsAnswer(await broker.produce(namespace, station, builder.finish(), input));
+    return formsAnswer(await call.broker.produce(namespace, station, builder.finish(), input));
   };
 
   return [

@@ -4,6 +4,7 @@
  * Holds: names are judged as they stand in the path, once decoded, and never twice; a name that is none is INVALID_NAME.
  * Elsewhere: the body (body.ts), the query (query.ts), whether the caller may (access.ts).
  */
+import type { Broker } from '../../core/calls.ts';
 import { WaysideError } from '../../core/errors.ts';
 import { isName } from '../../core/limits.ts';
 
@@ -19,6 +20,7 @@ export interface WireRequest {
 }
 
 export class Call {
+  readonly broker: Broker;
   readonly request: Request;
   readonly wire: WireRequest | undefined;
   /** Whether the whole body has been taken from the wire, or there was none. */
@@ -27,7 +29,8 @@ export class Call {
   readonly #home: string;
   readonly #headersAreText: boolean;
 
-  constructor(request: Request, parameter: (name: string) => string | undefined, known: CallKnown = {}) {
+  constructor(broker: Broker, request: Request, parameter: (name: string) => string | undefined, known: CallKnown = {}) {
+    this.broker = broker;
     this.request = request;
     this.wire = known.wire;
     this.#parameter = parameter;

@@ -20,7 +20,7 @@ const TOPIC = 'Consume';
 const FETCH_QUERY = { as: AS };
 
 export function consumeRoutes(service: Service): Route[] {
-  const { broker, limits, schemas } = service;
+  const { limits, schemas } = service;
   const bytesMax = receiptBytesMax(service);
   const next = {
     consumer: { kind: 'name', about: 'Who asks.', required: true },
@@ -64,7 +64,7 @@ export function consumeRoutes(service: Service): Route[] {
         const { namespace, station, group } = call;
         const form: BodyForm = readQuery(call.request.url, FETCH_QUERY).as === 'base64' ? 'base64' : 'best';
         const input = await readJson(call, schemas.groups.fetch, bytesMax);
-        return fetched(await broker.fetch(namespace, station, group, { ...input, signal: call.request.signal }), form);
+        return fetched(await call.broker.fetch(namespace, station, group, { ...input, signal: call.request.signal }), form);
       },
     },
     {
@@ -84,7 +84,13 @@ export function consumeRoutes(service: Service): Route[] {
       run: async (call) => {
         const { namespace, station, group, request } = call;
         const { consumer = '', waitMs, leaseMs } = readQuery(request.url, next);
-        const { blocks } = await broker.fetch(namespace, station, group, { consumer, max: 1, waitMs, leaseMs, signal: request.signal });
+        const { blocks } = await call.broker.fetch(namespace, station, group, {
+          consumer,
+          max: 1,
+          waitMs,
+          leaseMs,
+          signal: request.signal,
+        });
         const block = blocks[0];
         if (block === undefined) return noContent();
         return rawMessage(block, { receipt: `${block.partition}.${block.first}.${block.lease}`, deliveries: block.deliveries });
@@ -113,7 +119,7 @@ const SETTLES: readonly (readonly [SettleVerb, string, string])[] = [
 ];
 
 function settleRoute(service: Service, verb: SettleVerb, summary: string, about: string): Route {
-  const { broker, schemas } = service;
+  const { schemas } = service;
   const schema = schemas.groups.settle[verb];
   const more = verb === 'extend' ? { leaseMs: 60_000 } : verb === 'reject' ? { reason: 'cannot parse' } : {};
   return {
@@ -137,7 +143,7 @@ function settleRoute(service: Service, verb: SettleVerb, summary: string, about:
     run: async (call) => {
       const { namespace, station, group } = call;
       readQuery(call.request.url, {});
-      const failed = await broker.settle(namespace, station, group, verb, await readJson(call, schema, receiptBytesMax(service)));
+      const failed = await call.broker.settle(namespace, station, group, verb, await readJson(call, schema, receiptBytesMax(service)));
       return json({ failed: failed.map(shownFailure) }, failed.length === 0 ? 200 : 207);
     },
   };

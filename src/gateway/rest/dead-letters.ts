@@ -19,7 +19,7 @@ const TOPIC = 'Dead letters';
 const ONE_QUERY = { as: AS };
 
 export function deadLetterRoutes(service: Service): Route[] {
-  const { broker, limits, schemas } = service;
+  const { limits, schemas } = service;
   const listQuery = {
     ...pageParameters(limits),
     group: { kind: 'name', about: 'Only those of this group.' },
@@ -44,7 +44,7 @@ export function deadLetterRoutes(service: Service): Route[] {
       run: async (call) => {
         const { as, ...asked } = readQuery(call.request.url, listQuery);
         const filter = asked as Omit<typeof asked, 'reason'> & { reason?: DeadReason };
-        const { items, next } = await broker.deadLetters(call.namespace, call.station, filter);
+        const { items, next } = await call.broker.deadLetters(call.namespace, call.station, filter);
         const out = new JsonWriter();
         out.ascii('{"items":[');
         for (const [index, letter] of items.entries()) {
@@ -71,7 +71,7 @@ export function deadLetterRoutes(service: Service): Route[] {
       run: async (call) => {
         const { as } = readQuery(call.request.url, ONE_QUERY);
         const out = new JsonWriter();
-        writeLetter(out, await broker.deadLetter(call.namespace, call.station, letterId(call)), as === 'base64' ? 'base64' : 'best');
+        writeLetter(out, await call.broker.deadLetter(call.namespace, call.station, letterId(call)), as === 'base64' ? 'base64' : 'best');
         return jsonText(out.finish());
       },
     },
@@ -86,7 +86,7 @@ export function deadLetterRoutes(service: Service): Route[] {
       codes: ['INVALID_NAME', 'STATION_NOT_FOUND', 'DEAD_LETTER_NOT_FOUND'],
       run: async (call) => {
         readQuery(call.request.url, {});
-        await broker.removeDeadLetter(call.namespace, call.station, letterId(call));
+        await call.broker.removeDeadLetter(call.namespace, call.station, letterId(call));
         return noContent();
       },
     },
@@ -112,7 +112,9 @@ export function deadLetterRoutes(service: Service): Route[] {
       run: async (call) => {
         const { namespace, station } = call;
         readQuery(call.request.url, {});
-        return json(await broker.redrive(namespace, station, await readJson(call, schemas.deadLetters.redrive, receiptBytesMax(service))));
+        return json(
+          await call.broker.redrive(namespace, station, await readJson(call, schemas.deadLetters.redrive, receiptBytesMax(service))),
+        );
       },
     },
   ];

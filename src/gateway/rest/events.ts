@@ -22,7 +22,7 @@ const KEEP_ALIVE_MS = 15_000;
 const AHEAD = { limit: 100, maxBytes: 256 * 1024 };
 
 /** @param input where to begin, and of which partition; `Last-Event-ID` wins */
-export async function followed({ broker, limits, journal }: Service, call: Call, input: ReadInput, form: BodyForm): Promise<Response> {
+export async function followed({ limits, journal }: Service, call: Call, input: ReadInput, form: BodyForm): Promise<Response> {
   const { namespace, station, request } = call;
   const gone = new AbortController();
   const stop = () => gone.abort();
@@ -34,7 +34,7 @@ export async function followed({ broker, limits, journal }: Service, call: Call,
 
   // Read before the answer begins, so that a station that is not there is a 404.
   const begin = last ? { cursor: last } : { from: input.from, cursor: input.cursor };
-  let result: ReadResult | undefined = await broker.read(namespace, station, { ...ahead, ...begin });
+  let result: ReadResult | undefined = await call.broker.read(namespace, station, { ...ahead, ...begin });
   let { cursor } = result;
 
   const events = new ReadableStream<Uint8Array>(
@@ -44,7 +44,7 @@ export async function followed({ broker, limits, journal }: Service, call: Call,
       },
       async pull(controller) {
         try {
-          const now = result ?? (await broker.read(namespace, station, { ...ahead, cursor, waitMs }));
+          const now = result ?? (await call.broker.read(namespace, station, { ...ahead, cursor, waitMs }));
           result = undefined;
           cursor = now.cursor;
           controller.enqueue(now.blocks.length === 0 ? ENCODER.encode(': nothing new\n\n') : eventsOf(now, form));

@@ -13,7 +13,7 @@ import { IF_MATCH, ifMatch } from './stations.ts';
 
 const TOPIC = 'Groups';
 
-export function groupRoutes({ broker, limits, schemas }: Service): Route[] {
+export function groupRoutes({ limits, schemas }: Service): Route[] {
   const bytesMax = limits.controlBytesMax;
   const page = pageParameters(limits);
   const info = {
@@ -35,7 +35,7 @@ export function groupRoutes({ broker, limits, schemas }: Service): Route[] {
       query: page,
       answers: { 200: { about: 'A page, by name.', json: schemas.groups.list } },
       codes: ['INVALID_REQUEST', 'INVALID_NAME', 'STATION_NOT_FOUND'],
-      run: async (call) => json(await broker.groups(call.namespace, call.station, readQuery(call.request.url, page))),
+      run: async (call) => json(await call.broker.groups(call.namespace, call.station, readQuery(call.request.url, page))),
     },
     {
       method: 'PUT',
@@ -59,7 +59,12 @@ export function groupRoutes({ broker, limits, schemas }: Service): Route[] {
       run: async (call) => {
         const { namespace, station, group } = call;
         readQuery(call.request.url, {});
-        const made = await broker.putGroup(namespace, station, group, await readJson(call, schemas.groups.input, bytesMax, 'optional'));
+        const made = await call.broker.putGroup(
+          namespace,
+          station,
+          group,
+          await readJson(call, schemas.groups.input, bytesMax, 'optional'),
+        );
         return shown(made.group, made.created ? 201 : 200);
       },
     },
@@ -74,7 +79,7 @@ export function groupRoutes({ broker, limits, schemas }: Service): Route[] {
       codes: ['INVALID_NAME', 'STATION_NOT_FOUND', 'GROUP_NOT_FOUND'],
       run: async (call) => {
         readQuery(call.request.url, {});
-        return shown(await broker.group(call.namespace, call.station, call.group));
+        return shown(await call.broker.group(call.namespace, call.station, call.group));
       },
     },
     {
@@ -101,7 +106,7 @@ export function groupRoutes({ broker, limits, schemas }: Service): Route[] {
         const { namespace, station, group } = call;
         readQuery(call.request.url, {});
         const patch = await readJson(call, schemas.groups.patch, bytesMax, 'patch');
-        return shown(await broker.patchGroup(namespace, station, group, patch, ifMatch(call)));
+        return shown(await call.broker.patchGroup(namespace, station, group, patch, ifMatch(call)));
       },
     },
     {
@@ -115,7 +120,7 @@ export function groupRoutes({ broker, limits, schemas }: Service): Route[] {
       codes: ['INVALID_NAME', 'STATION_NOT_FOUND', 'GROUP_NOT_FOUND'],
       run: async (call) => {
         readQuery(call.request.url, {});
-        await broker.removeGroup(call.namespace, call.station, call.group);
+        await call.broker.removeGroup(call.namespace, call.station, call.group);
         return noContent();
       },
     },
@@ -130,7 +135,7 @@ export function groupRoutes({ broker, limits, schemas }: Service): Route[] {
       query: page,
       answers: { 200: { about: 'A page.', json: schemas.groups.pending } },
       codes: ['INVALID_REQUEST', 'INVALID_NAME', 'STATION_NOT_FOUND', 'GROUP_NOT_FOUND'],
-      run: async (call) => json(await broker.pending(call.namespace, call.station, call.group, readQuery(call.request.url, page))),
+      run: async (call) => json(await call.broker.pending(call.namespace, call.station, call.group, readQuery(call.request.url, page))),
     },
     {
       method: 'GET',
@@ -144,7 +149,7 @@ export function groupRoutes({ broker, limits, schemas }: Service): Route[] {
       codes: ['INVALID_NAME', 'STATION_NOT_FOUND', 'GROUP_NOT_FOUND'],
       run: async (call) => {
         readQuery(call.request.url, {});
-        return json(await broker.audit(call.namespace, call.station, call.group));
+        return json(await call.broker.audit(call.namespace, call.station, call.group));
       },
     },
     {
@@ -164,7 +169,7 @@ export function groupRoutes({ broker, limits, schemas }: Service): Route[] {
         const { to, partition } = await readJson(call, schemas.groups.seek, bytesMax);
         const place = parsePlace(to);
         if (place === undefined) throw new WaysideError('INVALID_REQUEST', 'to is no place.', { field: 'to' });
-        await broker.seek(namespace, station, group, place, partition);
+        await call.broker.seek(namespace, station, group, place, partition);
         return noContent();
       },
     },

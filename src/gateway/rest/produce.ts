@@ -25,7 +25,7 @@ export function produceQuery({ limits }: Service) {
 export const EXPECTED_SEQUENCE = "Append only if the partition's next sequence is this.";
 
 export function produceRoutes(service: Service): Route[] {
-  const { broker, limits, schemas } = service;
+  const { limits, schemas } = service;
   const query = produceQuery(service);
   const limit = { bytes: limits.messageBytesMax, code: 'MESSAGE_TOO_LARGE' } as const;
   // One buffer for all: a message is put in and taken out within a turn.
@@ -51,7 +51,7 @@ export function produceRoutes(service: Service): Route[] {
     builder.append(message);
     // Atomic: whatever the message is refused for, its producer's sequence is not used by it.
     const input = { partition, expectedSequence, producer, atomic: producer !== undefined, trusted: true };
-    return answer(await broker.produce(namespace, station, builder.finish(), input));
+    return answer(await call.broker.produce(namespace, station, builder.finish(), input));
   };
 
   return [

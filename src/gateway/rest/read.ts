@@ -25,7 +25,7 @@ import type { Service } from './service.ts';
 const TOPIC = 'Read';
 
 export function readRoutes(service: Service): Route[] {
-  const { broker, limits, schemas } = service;
+  const { limits, schemas } = service;
   const query = {
     partition: whole('All partitions unless said.', 0, limits.partitionsMax - 1),
     from: { kind: 'place', about: 'A sequence, `start` (unless said), `end`, or `time:MS`.' },
@@ -79,7 +79,7 @@ export function readRoutes(service: Service): Route[] {
         }
         const accept = call.header('accept') ?? '';
         if (accept.includes(EVENTS_TYPE)) return followed(service, call, input, form);
-        const result = await broker.read(call.namespace, call.station, { ...input, signal: call.request.signal });
+        const result = await call.broker.read(call.namespace, call.station, { ...input, signal: call.request.signal });
         return accept.includes(RECORDS_TYPE) ? records(result) : page(result, form);
       },
     },
@@ -96,7 +96,7 @@ export function readRoutes(service: Service): Route[] {
         readQuery(call.request.url, {});
         const partition = wholeInPath(call, 'partition', 0);
         const sequence = wholeInPath(call, 'sequence', 1);
-        return rawMessage(await broker.message(call.namespace, call.station, partition, sequence));
+        return rawMessage(await call.broker.message(call.namespace, call.station, partition, sequence));
       },
     },
   ];

@@ -8,7 +8,7 @@ import type { Service } from './service.ts';
 
 const TOPIC = 'Delayed messages';
 
-export function scheduleRoutes({ broker, limits, schemas }: Service): Route[] {
+export function scheduleRoutes({ limits, schemas }: Service): Route[] {
   const page = pageParameters(limits);
   return [
     {
@@ -22,7 +22,7 @@ export function scheduleRoutes({ broker, limits, schemas }: Service): Route[] {
       query: page,
       answers: { 200: { about: 'A page.', json: schemas.messages.schedules } },
       codes: ['INVALID_REQUEST', 'INVALID_NAME', 'STATION_NOT_FOUND'],
-      run: async (call) => json(await broker.schedules(call.namespace, call.station, readQuery(call.request.url, page))),
+      run: async (call) => json(await call.broker.schedules(call.namespace, call.station, readQuery(call.request.url, page))),
     },
     {
       method: 'DELETE',
@@ -35,7 +35,7 @@ export function scheduleRoutes({ broker, limits, schemas }: Service): Route[] {
       codes: ['INVALID_NAME', 'STATION_NOT_FOUND', 'NOT_FOUND'],
       run: async (call) => {
         readQuery(call.request.url, {});
-        await broker.cancelSchedule(call.namespace, call.station, call.text('id'));
+        await call.broker.cancelSchedule(call.namespace, call.station, call.text('id'));
         return noContent();
       },
     },

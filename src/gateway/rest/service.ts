@@ -1,11 +1,9 @@
 /** What every route needs to do its work: made once, by createGateway. */
-import type { Broker } from '../../core/calls.ts';
 import type { Limits } from '../../core/limits.ts';
 import type { Journal } from '../../core/ports.ts';
 import type { Runtime, Schemas } from '../../protocol/schemas.ts';
 
 export interface Service {
-  readonly broker: Broker;
   readonly limits: Limits;
   readonly schemas: Schemas;
   readonly runtime: Runtime;

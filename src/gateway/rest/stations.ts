@@ -14,7 +14,7 @@ import type { Service } from './service.ts';
 const TOPIC = 'Stations';
 export const IF_MATCH = { 'If-Match': 'The `ETag` that the change rests on; with another one current it is refused (412).' };
 
-export function stationRoutes({ broker, limits, schemas }: Service): Route[] {
+export function stationRoutes({ limits, schemas }: Service): Route[] {
   const bytesMax = limits.controlBytesMax;
   const page = pageParameters(limits);
   const info = {
@@ -36,7 +36,7 @@ export function stationRoutes({ broker, limits, schemas }: Service): Route[] {
       query: page,
       answers: { 200: { about: 'A page, by name.', json: schemas.stations.list } },
       codes: ['INVALID_REQUEST'],
-      run: async (call) => json(await broker.stations(call.namespace, readQuery(call.request.url, page))),
+      run: async (call) => json(await call.broker.stations(call.namespace, readQuery(call.request.url, page))),
     },
     {
       method: 'PUT',
@@ -60,7 +60,7 @@ export function stationRoutes({ broker, limits, schemas }: Service): Route[] {
       run: async (call) => {
         const { namespace, station } = call;
         readQuery(call.request.url, {});
-        const made = await broker.putStation(namespace, station, await readJson(call, schemas.stations.input, bytesMax, 'optional'));
+        const made = await call.broker.putStation(namespace, station, await readJson(call, schemas.stations.input, bytesMax, 'optional'));
         return shown(made.station, made.created ? 201 : 200);
       },
     },
@@ -75,7 +75,7 @@ export function stationRoutes({ broker, limits, schemas }: Service): Route[] {
       codes: ['INVALID_NAME', 'STATION_NOT_FOUND'],
       run: async (call) => {
         readQuery(call.request.url, {});
-        return shown(await broker.station(call.namespace, call.station));
+        return shown(await call.broker.station(call.namespace, call.station));
       },
     },
     {
@@ -107,7 +107,7 @@ export function stationRoutes({ broker, limits, schemas }: Service): Route[] {
         readQuery(call.request.url, {});
         const patch = await readJson(call, schemas.stations.patch, bytesMax, 'patch');
         // A schema cannot say which settings have no default to go back to (`discard`, `untilAcked` do): the broker does.
-        return shown(await broker.patchStation(namespace, station, patch, ifMatch(call)));
+        return shown(await call.broker.patchStation(namespace, station, patch, ifMatch(call)));
       },
     },
     {
@@ -122,7 +122,7 @@ export function stationRoutes({ broker, limits, schemas }: Service): Route[] {
       codes: ['INVALID_NAME', 'STATION_NOT_FOUND'],
       run: async (call) => {
         readQuery(call.request.url, {});
-        await broker.removeStation(call.namespace, call.station);
+        await call.broker.removeStation(call.namespace, call.station);
         return noContent();
       },
     },
@@ -140,7 +140,7 @@ export function stationRoutes({ broker, limits, schemas }: Service): Route[] {
       run: async (call) => {
         const { namespace, station } = call;
         readQuery(call.request.url, {});
-        return json(await broker.purge(namespace, station, await readJson(call, schemas.stations.purge, bytesMax, 'optional')));
+        return json(await call.broker.purge(namespace, station, await readJson(call, schemas.stations.purge, bytesMax, 'optional')));
       },
     },
   ];

@@ -18,7 +18,7 @@ import type { Service } from './service.ts';
 const UTF8 = new TextDecoder();
 
 export function stepRoutes(service: Service): Route[] {
-  const { broker, limits, schemas } = service;
+  const { limits, schemas } = service;
   const { step } = schemas.groups;
   return [
     {
@@ -54,7 +54,7 @@ export function stepRoutes(service: Service): Route[] {
       run: async (call) => {
         readQuery(call.request.url, {});
         const input = await readStep(call, service);
-        return json(await broker.step(call.namespace, call.station, call.group, input));
+        return json(await call.broker.step(call.namespace, call.station, call.group, input));
       },
     },
   ];

@@ -6,7 +6,7 @@
 
 import { WaysideError } from '../../core/errors.ts';
 import type { Limits } from '../../core/limits.ts';
-import type { Clock, Random } from '../../core/ports.ts';
+import type { Clock, Random, Soon } from '../../core/ports.ts';
 import type { Schemas } from '../../protocol/schemas.ts';
 import { json } from './answer.ts';
 import { readJson } from './body.ts';
@@ -14,7 +14,14 @@ import type { Route } from './route.ts';
 
 const TICKETS_MAX = 10_000;
 
-export class Tickets {
+/** Who gives tickets out, and knows them again. */
+export interface TicketBook {
+  issue(): Soon<{ ticket: string; expiresAt: number }>;
+  /** @returns whether it was good; it is good no more */
+  redeem(ticket: string): boolean;
+}
+
+export class Tickets implements TicketBook {
   /** Ticket → the monotonic time of its end; in the order made, which is the order in which they end. */
   readonly #ends = new Map<string, number>();
   readonly #clock: Clock;
@@ -55,7 +62,7 @@ export class Tickets {
   }
 }
 
-export function ticketRoutes(schemas: Schemas, tickets: Tickets, limits: Limits): Route[] {
+export function ticketRoutes(schemas: Schemas, tickets: TicketBook, limits: Limits): Route[] {
   return [
     {
       method: 'POST',
@@ -70,7 +77,7 @@ export function ticketRoutes(schemas: Schemas, tickets: Tickets, limits: Limits)
       codes: ['LIMIT_EXCEEDED'],
       run: async (call) => {
         await readJson(call, schemas.nothing, limits.controlBytesMax, 'optional');
-        return json(tickets.issue(), 201);
+        return json(await tickets.issue(), 201);
       },
     },
   ];

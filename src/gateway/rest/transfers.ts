@@ -16,7 +16,7 @@ import type { Service } from './service.ts';
 const TOPIC = 'Export and import';
 const TYPES = ['', EXPORT_TYPE, 'application/octet-stream'];
 
-export function transferRoutes({ broker, schemas, journal }: Service): Route[] {
+export function transferRoutes({ schemas, journal }: Service): Route[] {
   const name = (about: string) => ({ kind: 'name', about }) as const;
   const exported = {
     station: name('One station; all of the namespace unless given.'),
@@ -53,7 +53,7 @@ export function transferRoutes({ broker, schemas, journal }: Service): Route[] {
           throw new WaysideError('INVALID_REQUEST', 'id names an export that was begun: station has no place beside it.', { field: 'id' });
         if (query.offset !== undefined && query.id === undefined)
           throw new WaysideError('INVALID_REQUEST', 'offset goes with the id of an export that was begun.', { field: 'offset' });
-        const stream = await broker.exportStream(call.namespace, query);
+        const stream = await call.broker.exportStream(call.namespace, query);
         return new Response(
           streamOf(stream, (error) => journal.warn(`Export ${stream.id} broke off: ${error}`)),
           {
@@ -78,7 +78,7 @@ export function transferRoutes({ broker, schemas, journal }: Service): Route[] {
       query: progress,
       answers: { 200: { about: 'Bytes that need not be sent again; 0 where there is no such import.', json: schemas.transfers.progress } },
       codes: ['INVALID_REQUEST', 'INVALID_NAME'],
-      run: (call) => json(broker.importProgress(call.namespace, String(readQuery(call.request.url, progress).id))),
+      run: async (call) => json(await call.broker.importProgress(call.namespace, String(readQuery(call.request.url, progress).id))),
     },
     {
       method: 'POST',
@@ -107,7 +107,7 @@ export function transferRoutes({ broker, schemas, journal }: Service): Route[] {
           throw new WaysideError('INVALID_REQUEST', 'offset goes with the id of an import that was begun.', { field: 'offset' });
         if (!TYPES.includes(mediaType(call)))
           throw new WaysideError('UNSUPPORTED_MEDIA_TYPE', `This call takes ${TYPES.filter(Boolean).join(' or ')}.`);
-        const result = await broker.importStream(call.namespace, query, piecesOf(call));
+        const result = await call.broker.importStream(call.namespace, query, piecesOf(call));
         return json(
           { stations: result.stations.map(({ loweredFrom, ...each }) => ({ ...each, ...(loweredFrom && { loweredFrom }) })) },
           201,

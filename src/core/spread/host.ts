@@ -1,0 +1,222 @@
+/**
+ * One partition in a process of its own: what others ask of it, what is due, and what it has for others.
+ *
+ * Holds: a place that is empty begins only where the catalog knows the station, so that nobody brings back one that was removed; what
+ * waits to be stored is bounded; after a failure of the storage nothing is answered any more, and the process has to begin anew.
+ * Elsewhere: who asks (remote.ts), the catalog (catalog.ts).
+ */
+import { Gate, storageFailed } from '../actor/gate.ts';
+import { Time } from '../actor/time.ts';
+import type { Context } from '../broker/context.ts';
+import { Sending } from '../broker/outbox.ts';
+import { Partitions } from '../broker/partitions.ts';
+import { Sleepers } from '../broker/sleepers.ts';
+import type { Station } from '../catalog/state.ts';
+import { stationConfig } from '../config.ts';
+import { WaysideError } from '../errors.ts';
+import type { Limits } from '../limits.ts';
+import type { Ask, LetterPage, ReadBlocks } from '../partition/calls.ts';
+import type { Partition } from '../partition/partition.ts';
+import type { Part, PartResult } from '../partition/produce.ts';
+import type { ActorKey, Clock, Journal, Random, Soon, Timers, Volume } from '../ports.ts';
+import { actorKey, actorParts } from '../ports.ts';
+import type { CatalogLink, KeptChannel, Lookups, PartitionLink } from './links.ts';
+import { remoteLookups } from './lookups.ts';
+import { packedBlock } from './pack.ts';
+import { Parked } from './parked.ts';
+import { RemotePlaces } from './places.ts';
+import type { Answer, Where } from './wire.ts';
+import { answered } from './wire.ts';
+
+export interface HostOptions {
+  readonly volume: Volume;
+  readonly clock: Clock;
+  readonly timers: Timers;
+  readonly random: Random;
+  readonly journal: Journal;
+  readonly limits: Limits;
+  readonly catalog: CatalogLink;
+  /** To other partitions. */
+  readonly partitions: PartitionLink;
+  /** The storage has failed: the process has to begin anew. */
+  readonly failed: (error: Error) => void;
+}
+
+/** @throws what `Volume.open` throws */
+export async function openHost(options: HostOptions): Promise<PartitionHost> {
+  const host = new PartitionHost(options);
+  await host.open();
+  return host;
+}
+
+export class PartitionHost {
+  readonly #options: HostOptions;
+  readonly #context: Context;
+  readonly #lookups: Lookups;
+  readonly #partitions: Partitions;
+  readonly #sleepers: Sleepers;
+  readonly #parked = new Map<KeptChannel, Parked>();
+  /** Whether the catalog knows the station, while the place is empty. */
+  #known: Promise<void> | undefined;
+  /** Bytes of batches that have no answer yet. */
+  #pending = 0;
+  #ended: WaysideError | undefined;
+
+  constructor(options: HostOptions) {
+    this.#options = options;
+    const { volume, clock, timers, random, journal, limits, catalog, partitions } = options;
+    const storage = { volume, gate: new Gate(volume) };
+    // There is one storage: what may be lost with the process is kept all the same.
+    this.#context = { limits, time: new Time(clock), timers, random, journal, durable: storage, memory: storage, places: undefined };
+    this.#lookups = remoteLookups(catalog);
+    this.#partitions = new Partitions(
+      this.#context,
+      (key) => this.#sleepers.open(key),
+      () => true,
+    );
+    const sending = new Sending(new RemotePlaces(partitions, timers), this.#lookups, this.#context);
+    this.#partitions.send = (partition) => sending.look(partition);
+    this.#sleepers = new Sleepers(this.#context, this.#partitions, (key) => this.#asleep(key));
+  }
+
+  async open(): Promise<void> {
+    const { volume, gate } = this.#context.durable;
+    await volume.open({
+      progressed: () => gate.progressed(),
+      failed: (error) => this.#fail(error),
+      settle: (key) => this.#sleepers.settle(key),
+    });
+    this.#sleepers.wake();
+  }
+
+  #fail(error: Error): void {
+    this.#ended ??= storageFailed();
+    this.#context.durable.gate.failed();
+    this.#partitions.discard(this.#context.durable.volume);
+    this.#partitions.close(this.#ended);
+    this.#options.failed(error);
+  }
+
+  /** What stands for the station where only its partition's own log knows it: it changes nothing. */
+  #asleep(key: ActorKey): Station | undefined {
+    if (this.#ended !== undefined) return undefined;
+    const [namespace, id] = actorParts(key);
+    const config = stationConfig({}, this.#context.limits, 'synced');
+    return { id, namespace, name: '', secret: 0, createdAt: 0, config, version: 0, groups: new Map() };
+  }
+
+  /** A call, as `RemotePartition` sends it. */
+  ask(where: Where, method: string, args: readonly unknown[]): Promise<Answer> {
+    return answered(() => this.#do(where, method as Method, args), this.#context.journal);
+  }
+
+  async #do(where: Where, method: Method, args: readonly unknown[]): Promise<unknown> {
+    if (method === 'remove') return this.#remove(where);
+    const call = CALLS[method] as ((partition: Partition, ...args: readonly unknown[]) => unknown) | undefined;
+    if (call === undefined) throw new TypeError(`A partition cannot be asked for ${String(method).slice(0, 50)}.`);
+    if (method !== 'produce') return call(await this.#partition(where), ...args);
+    return this.#produce(where, args[0] as Part);
+  }
+
+  async #produce(where: Where, part: Part): Promise<PartResult> {
+    const { pendingBytesMax } = this.#context.limits;
+    const bytes = part.view.bytes.length;
+    if (this.#pending + bytes > pendingBytesMax)
+      throw new WaysideError(
+        'OVERLOADED',
+        `More than ${pendingBytesMax} bytes wait to be stored. Nothing of this call was stored; send it again in a moment.`,
+        { retryAfterMs: 100 },
+      );
+    this.#pending += bytes;
+    try {
+      const opened = this.#partition(where);
+      return await (opened instanceof Promise ? await opened : opened).produce(part);
+    } finally {
+      this.#pending -= bytes;
+    }
+  }
+
+  #partition(where: Where): Soon<Partition> {
+    if (this.#ended !== undefined) throw this.#ended;
+    const { namespace, station, partition, name, given } = where;
+    const at = { id: station, namespace, name, createdAt: 0, groups: new Map(), ...given };
+    if (this.#context.durable.volume.info(actorKey(namespace, station, partition)) !== undefined) return this.#partitions.of(at, partition);
+    return this.#begin(at, partition);
+  }
+
+  async #begin(station: Station, partition: number): Promise<Partition> {
+    this.#known ??= this.#lookups.byId(station.id).then((found) => {
+      this.#known = undefined;
+      if (found === undefined) throw new WaysideError('STATION_NOT_FOUND', `Station ${station.name} was removed.`);
+    });
+    await this.#known;
+    if (this.#ended !== undefined) throw this.#ended;
+    return this.#partitions.of(station, partition);
+  }
+
+  async #remove({ namespace, station, partition, name, given }: Where): Promise<void> {
+    const at = { id: station, namespace, name, createdAt: 0, groups: new Map(), ...given };
+    await this.#partitions.remove(at, partition);
+    this.#ended ??= new WaysideError('STATION_NOT_FOUND', `Station ${name} was removed.`);
+  }
+
+  /** Nothing is here, and nothing may come: the place can be given back. */
+  get isOver(): boolean {
+    return this.#ended !== undefined;
+  }
+
+  // ── Hints ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** A channel has been opened, or found again after a sleep. */
+  async connect(where: Where, channel: KeptChannel): Promise<void> {
+    const partition = await this.#partition(where);
+    if (!this.#parked.has(channel)) this.#parked.set(channel, new Parked(partition, channel));
+  }
+
+  message(channel: KeptChannel, text: string): void {
+    this.#parked.get(channel)?.message(text);
+  }
+
+  closed(channel: KeptChannel): void {
+    this.#parked.get(channel)?.closed();
+    this.#parked.delete(channel);
+  }
+}
+
+type Method = keyof typeof CALLS | 'remove';
+
+const CALLS = {
+  produce: (partition: Partition, part: Part) => partition.produce(part),
+  read: async (partition: Partition, from: number, count: number, bytesMax: number): Promise<ReadBlocks> => {
+    const read = await partition.read(from, count, bytesMax);
+    return { ...read, blocks: read.blocks.map(packedBlock) };
+  },
+  message: async (partition: Partition, sequence: number) => packedBlock(await partition.message(sequence)),
+  take: async (partition: Partition, ask: Ask) => {
+    const taken = await partition.take(ask, () => false);
+    return (await taken.blocks).map(packedBlock);
+  },
+  letters: async (partition: Partition, ...args: Parameters<Partition['letters']>): Promise<LetterPage> => {
+    const page = await partition.letters(...args);
+    return { ...page, items: page.items.map((item) => ({ ...item, message: packedBlock(item.message) })) };
+  },
+  letter: async (partition: Partition, ...args: Parameters<Partition['letter']>) => {
+    const found = await partition.letter(...args);
+    return found && { ...found, message: packedBlock(found.message) };
+  },
+  ...asTheyAre('place', 'undo', 'settle', 'step', 'release', 'info', 'groupShare', 'audit', 'pending', 'removeLetter'),
+  ...asTheyAre('redrive', 'lastIndex', 'delayed', 'cancelDelayed', 'carryOut', 'nextOf', 'synced'),
+};
+
+type Plain = {
+  [M in keyof Partition]: Partition[M] extends (...args: never[]) => Promise<unknown> ? M : never;
+}[keyof Partition];
+
+/** Calls whose values need nothing done to them. */
+function asTheyAre<M extends Plain>(...methods: readonly M[]): Record<M, (partition: Partition, ...args: readonly unknown[]) => unknown> {
+  const call =
+    (method: M) =>
+    (partition: Partition, ...args: readonly unknown[]) =>
+      (partition[method] as (...args: readonly unknown[]) => unknown).apply(partition, args);
+  return Object.fromEntries(methods.map((method) => [method, call(method)])) as Record<M, ReturnType<typeof call>>;
+}
