@@ -16,14 +16,23 @@ const WAITING_FRAMES = 2;
 
 declare const WebSocketPair: new () => { 0: PlatformSocket; 1: PlatformSocket };
 
+/** Two ends of one socket: the client's, to be answered with, and ours. */
+export function newSocketPair(): { readonly client: PlatformSocket; readonly server: PlatformSocket } {
+  const { 0: client, 1: server } = new WebSocketPair();
+  return { client, server };
+}
+
 interface Message {
   readonly data: Uint8Array;
   readonly isBinary: boolean;
 }
 
-/** @param bytesMax the largest frame */
-export function openSocket({ protocol, isBinary, open }: Upgrade, bytesMax: number): Response {
-  const { 0: client, 1: server } = new WebSocketPair();
+/**
+ * @param bytesMax the largest frame
+ * @param over is told when it is over, once or more
+ */
+export function openSocket({ protocol, isBinary, open }: Upgrade, bytesMax: number, over: () => void): Response {
+  const { client, server } = newSocketPair();
   server.accept();
   server.binaryType = 'arraybuffer';
   const waiting: Message[] = [];
@@ -34,6 +43,7 @@ export function openSocket({ protocol, isBinary, open }: Upgrade, bytesMax: numb
     if (isOver) return;
     isOver = true;
     act();
+    over();
   };
   const session = open({
     send: (data) => {
@@ -71,6 +81,7 @@ export function openSocket({ protocol, isBinary, open }: Upgrade, bytesMax: numb
   const closed = () => {
     isOver = true;
     session.closed();
+    over();
   };
   server.addEventListener('close', () => {
     // The runtime answers no close by itself.

@@ -160,9 +160,10 @@ export class PartitionHost {
     this.#ended ??= new WaysideError('STATION_NOT_FOUND', `Station ${name} was removed.`);
   }
 
-  /** Nothing is here, and nothing may come: the place can be given back. */
-  get isOver(): boolean {
-    return this.#ended !== undefined;
+  /** Nothing is here: the place can be given back. */
+  get isEmpty(): boolean {
+    for (const _ of this.#context.durable.volume.actors()) return false;
+    return true;
   }
 
   // ── Hints ──────────────────────────────────────────────────────────────────────────────────────────────────────
