@@ -8,7 +8,8 @@ export class BareObject extends DurableObject {
   constructor(state: ObjectState, env: unknown) {
     super(state, env);
     this.ctx.storage.sql.exec('CREATE TABLE IF NOT EXISTS journal (id INTEGER PRIMARY KEY, bytes BLOB NOT NULL) STRICT');
-    for (const { last } of this.ctx.storage.sql.exec<{ last: number }>('SELECT coalesce(max(id), 0) AS last FROM journal').toArray()) this.#next = last + 1;
+    for (const { last } of this.ctx.storage.sql.exec<{ last: number }>('SELECT coalesce(max(id), 0) AS last FROM journal').toArray())
+      this.#next = last + 1;
   }
 
   async append(bytes: Uint8Array): Promise<number> {

@@ -55,7 +55,13 @@ export interface RuntimeOptions {
 }
 
 /** workerd in this process's care. */
-export function workerd({ script, folder, objects = { WAYSIDE: 'WaysideObject' }, bindings = {}, port = 0 }: RuntimeOptions): Miniflare {
+export function workerd({
+  script,
+  folder,
+  objects = { WAYSIDE_CATALOG: 'WaysideCatalog', WAYSIDE_PARTITION: 'WaysidePartition' },
+  bindings = {},
+  port = 0,
+}: RuntimeOptions): Miniflare {
   return new Miniflare(
     convertV4MiniflareOptions({
       name: 'wayside',

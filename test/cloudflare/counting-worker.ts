@@ -1,25 +1,19 @@
-/** The Worker, whose object counts the rows that its SQLite reads and writes, as they would be billed. */
+/** The Worker, whose partitions count the rows that their SQLite reads and writes, as they would be billed: all of this isolate together. */
 import type { ObjectState, SqlCursor, SqlStorage } from '../../src/adapters/cloudflare/platform.ts';
 import type { WaysideEnv } from '../../src/adapters/cloudflare/worker.ts';
-import worker, { WaysideObject as Real } from '../../src/adapters/cloudflare/worker.ts';
+import worker, { WaysidePartition as Real, WaysideCatalog } from '../../src/adapters/cloudflare/worker.ts';
 
-export class WaysideObject extends Real {
-  readonly #cursors: SqlCursor<unknown>[];
+export { WaysideCatalog };
 
+const cursors: SqlCursor<unknown>[] = [];
+
+export class WaysidePartition extends Real {
   constructor(state: ObjectState, env: WaysideEnv) {
-    const cursors: SqlCursor<unknown>[] = [];
-    super(counted(state, cursors), env);
-    this.#cursors = cursors;
-  }
-
-  override async fetch(request: Request): Promise<Response> {
-    if (new URL(request.url).pathname !== '/rows') return super.fetch(request);
-    const sum = (name: 'rowsRead' | 'rowsWritten') => this.#cursors.reduce((all, cursor) => all + cursor[name], 0);
-    return Response.json({ read: sum('rowsRead'), written: sum('rowsWritten') });
+    super(counted(state), env);
   }
 }
 
-function counted(state: ObjectState, cursors: SqlCursor<unknown>[]): ObjectState {
+function counted(state: ObjectState): ObjectState {
   const { storage } = state;
   const sql: SqlStorage = {
     get databaseSize() {
@@ -33,13 +27,22 @@ function counted(state: ObjectState, cursors: SqlCursor<unknown>[]): ObjectState
   };
   return {
     abort: (reason) => state.abort(reason),
+    acceptWebSocket: (socket) => state.acceptWebSocket(socket),
+    getWebSockets: () => state.getWebSockets(),
     storage: {
       sql,
       transactionSync: (run) => storage.transactionSync(run),
       sync: () => storage.sync(),
       setAlarm: (at) => storage.setAlarm(at),
+      deleteAll: () => storage.deleteAll(),
     },
   };
 }
 
-export default worker;
+export default {
+  async fetch(request: Request, env: WaysideEnv): Promise<Response> {
+    if (new URL(request.url).pathname !== '/rows') return worker.fetch(request, env);
+    const sum = (name: 'rowsRead' | 'rowsWritten') => cursors.reduce((all, cursor) => all + cursor[name], 0);
+    return Response.json({ read: sum('rowsRead'), written: sum('rowsWritten') });
+  },
+};

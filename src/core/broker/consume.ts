@@ -20,10 +20,10 @@ import { checkName, whole } from '../config.ts';
 import { asWaysideError, WaysideError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { Settling, Span } from '../partition/acknowledge.ts';
-import type { Refusal } from '../partition/calls.ts';
+import type { PartitionCalls, Refusal } from '../partition/calls.ts';
 import type { Output } from '../partition/step.ts';
 import { formatReceipt, parseLease, parseReceipt } from '../receipt.ts';
-import type { Places, Reachable } from './places.ts';
+import type { Places } from './places.ts';
 import type { Waiting } from './waiting.ts';
 import { isGone } from './waiting.ts';
 
@@ -95,7 +95,7 @@ export class Consuming {
   }
 
   async #collect(
-    partitions: readonly Reachable[],
+    partitions: readonly PartitionCalls[],
     group: number,
     { consumer, room }: FetchInput,
     limits: FetchLimits,

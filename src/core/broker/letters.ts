@@ -1,40 +1,48 @@
-/** Dead letters of a station, over all its partitions. */
+/**
+ * Dead letters of a station, over all its partitions.
+ *
+ * Holds: a page goes from one partition to the next; a redrive takes what was dead when it was asked for, as fast as it may.
+ * Elsewhere: what is done within a partition (partition/letters.ts, partition/redrive.ts), how fast (pace.ts).
+ */
 import type { Time } from '../actor/time.ts';
-import { RecordCursor } from '../batch/cursor.ts';
-import type { Block, DeadLetter, DeadLetterFilter, LetterMatch, Page, RedriveInput, RedriveResult } from '../calls.ts';
+import type { DeadLetter, DeadLetterFilter, LetterMatch, Page, RedriveInput, RedriveResult } from '../calls.ts';
 import type { Station } from '../catalog/state.ts';
 import { whole } from '../config.ts';
 import { WaysideError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
+import type { LetterFilter, LetterPlace, PartitionCalls, RedriveSlice, RedriveTarget } from '../partition/calls.ts';
 import type { LetterName } from '../partition/dead.ts';
 import { formatLetter, parseLetter } from '../partition/dead.ts';
-import { OUTPUT_PLACE } from '../partition/outbox.ts';
-import type { Partition } from '../partition/partition.ts';
-import type { Letter } from '../partition/state.ts';
-import type { Timers } from '../ports.ts';
+import type { Soon, Timers } from '../ports.ts';
 import type { Context } from './context.ts';
 import { Pace } from './pace.ts';
-import type { Partitions } from './partitions.ts';
-import { partitionFor } from './produce.ts';
 
-/** Letters of one commit, and bytes of those that are produced anew. */
+/** Letters that go in one commit, and names that one slice has. */
 const SLICE = 1_000;
-const PART_BYTES = 1024 * 1024;
 
-interface Found {
-  readonly partition: Partition;
-  readonly letter: Letter;
+/** A partition as it is used here, wherever it is. */
+type Asked = Pick<PartitionCalls, 'number' | 'letters' | 'letter' | 'removeLetter' | 'redrive' | 'lastIndex'>;
+
+export interface LetterPartitions {
+  of(station: Station, partition: number): Soon<Asked>;
+  all(station: Station): Promise<readonly Asked[]>;
+}
+
+type Which = RedriveSlice['which'];
+
+/** A redrive that is under way. */
+interface Redriving extends Pick<RedriveSlice, 'to' | 'maxRedrives'> {
+  readonly pace: Pace;
+  readonly result: { redriven: number; kept: number; left: number };
 }
 
 export class Letters {
-  readonly #partitions: Partitions;
+  readonly #partitions: LetterPartitions;
   readonly #limits: Limits;
   readonly #time: Time;
   readonly #timers: Timers;
-  /** Messages without key and id take turns. */
-  #turn = 0;
 
-  constructor(partitions: Partitions, { limits, time, timers }: Pick<Context, 'limits' | 'time' | 'timers'>) {
+  constructor(partitions: LetterPartitions, { limits, time, timers }: Pick<Context, 'limits' | 'time' | 'timers'>) {
     this.#partitions = partitions;
     this.#limits = limits;
     this.#time = time;
@@ -43,50 +51,43 @@ export class Letters {
 
   /** By partition, then in the order in which they died. */
   async list(station: Station, filter: DeadLetterFilter): Promise<Page<DeadLetter>> {
-    const limit = whole('limit', filter.limit ?? this.#limits.listLimitDefault, 1, this.#limits.listLimitMax);
+    let left = whole('limit', filter.limit ?? this.#limits.listLimitDefault, 1, this.#limits.listLimitMax);
     const after = filter.after === undefined ? undefined : parseLetter(filter.after, station.secret);
     if (filter.after !== undefined && after === undefined)
       throw new WaysideError('INVALID_REQUEST', 'after is none. Give the `next` of the page before.', { field: 'after' });
     const wanted = filterOf(station, filter);
-    const found: Found[] = [];
-    for (const partition of await this.#partitions.all(station)) {
-      const { partition: number } = partition.state;
-      if (after !== undefined && number < after.partition) continue;
-      for (const letter of partition.letters(after?.partition === number ? after : undefined, wanted.group)) {
-        if (!wanted.fits(letter)) continue;
-        found.push({ partition, letter });
-        if (found.length > limit) break;
-      }
-      if (found.length > limit) break;
-    }
     const items: DeadLetter[] = [];
-    let last: Found | undefined;
-    let bytes = 0;
-    // One after another: a page holds at most as many bytes as a fetch, or one letter.
-    for (const each of found.slice(0, limit)) {
-      if (bytes >= this.#limits.fetchBytesMax) break;
-      last = each;
-      const item = await each.partition.describeLetter(each.letter);
-      if (item === undefined || (wanted.key !== undefined && keyOf(item.message) !== wanted.key)) continue;
-      items.push(item);
-      bytes += item.message.end - item.message.start;
+    let bytesLeft = this.#limits.fetchBytesMax;
+    let next: string | null = null;
+    for (const partition of await this.#partitions.all(station)) {
+      const { number } = partition;
+      if (after !== undefined && number < after.partition) continue;
+      // One after another; when the page is full it is only asked whether there are more.
+      const page = await partition.letters(wanted, after?.partition === number ? after : undefined, left, Math.max(0, bytesLeft));
+      items.push(...page.items);
+      if (page.last !== undefined) next = formatLetter(number, page.last, station.secret);
+      if (page.isMore) return { items, next };
+      left -= page.looked;
+      for (const { message } of page.items) bytesLeft -= message.end - message.start;
     }
-    return {
-      items,
-      next: last && last !== found.at(-1) ? formatLetter(last.partition.state.partition, last.letter, station.secret) : null,
-    };
+    return { items, next: null };
   }
 
   async get(station: Station, id: string): Promise<DeadLetter> {
-    const { partition, letter } = await this.#find(station, id);
-    return (await partition.describeLetter(letter)) ?? notFound();
+    const found = await this.#named(station, id, (partition, name) => partition.letter(name));
+    return found ?? notFound();
   }
 
   async remove(station: Station, id: string): Promise<void> {
-    const { partition, letter } = await this.#find(station, id);
-    if (partition.outgoing.isCopying(letter))
-      throw new WaysideError('UNAVAILABLE', 'The dead letter is just being copied. Ask again in a moment.', { retryAfterMs: 500 });
-    await partition.removeLetters([letter]);
+    const wasThere = await this.#named(station, id, (partition, name) => partition.removeLetter(name));
+    if (wasThere !== true) notFound();
+  }
+
+  /** Undefined where the id can name no letter of the station. */
+  async #named<T>(station: Station, id: string, ask: (partition: Asked, name: LetterName) => Promise<T>): Promise<T | undefined> {
+    const name = parseLetter(id, station.secret);
+    if (name === undefined || name.partition >= station.config.partitions) return undefined;
+    return ask(await this.#partitions.of(station, name.partition), name);
   }
 
   /**
@@ -95,7 +96,7 @@ export class Letters {
    * @param target where they go, if that is another station
    */
   async redrive(station: Station, input: RedriveInput, target: Station | undefined): Promise<RedriveResult> {
-    const { ids, all, match, to = 'group', ratePerSecond, maxRedrives = Infinity } = input;
+    const { ids, all, match, ratePerSecond, maxRedrives = Infinity } = input;
     if ([ids, all, match].filter((each) => each !== undefined).length !== 1)
       throw new WaysideError('INVALID_REQUEST', 'Name the dead letters with ids, or with match, or all of them with all: true.', {
         field: 'ids',
@@ -104,143 +105,69 @@ export class Letters {
     if (input.maxRedrives !== undefined) whole('maxRedrives', input.maxRedrives, 1, Number.MAX_SAFE_INTEGER);
     const filter = match === undefined ? undefined : filterOf(station, match);
     const pace = new Pace(ratePerSecond, this.#time, this.#timers);
-    const result = { redriven: 0, kept: 0, left: 0 };
-    for (const partition of await this.#partitions.all(station)) {
-      const letters = ids === undefined ? [...partition.letters(undefined, filter?.group)] : named(partition, ids);
-      for (let from = 0; from < letters.length; ) {
-        const most = await pace.most(Math.min(SLICE, letters.length - from));
-        const slice = letters.slice(from, from + (most === 0 ? SLICE : most));
-        const { chosen, kept, busy } = await choose(partition, slice, filter, to, maxRedrives);
-        from += slice.length;
-        result.kept += kept;
-        result.left += busy + (most === 0 ? chosen.length : 0);
-        if (most === 0) continue;
-        await this.#send(partition, chosen, to, target);
-        pace.spent(chosen.length);
-        result.redriven += chosen.length;
+    const under = { to: targetOf(input, target), maxRedrives, pace, result: { redriven: 0, kept: 0, left: 0 } };
+    const partitions = await this.#partitions.all(station);
+    if (ids === undefined) {
+      // What dies from here on was not meant.
+      const ends = await Promise.all(partitions.map((partition) => partition.lastIndex()));
+      for (const [i, partition] of partitions.entries()) await redriveIn(partition, { filter, after: undefined, upTo: ends[i]! }, under);
+    } else {
+      const names = namesOf(ids, station.secret);
+      for (const partition of partitions) {
+        const here = names.get(partition.number) ?? [];
+        for (let from = 0; from < here.length; from += SLICE) await redriveIn(partition, here.slice(from, from + SLICE), under);
       }
     }
-    return result;
-  }
-
-  /** One commit, or a few where bytes are produced anew. */
-  async #send(partition: Partition, chosen: readonly Chosen[], to: To, target: Station | undefined): Promise<void> {
-    if (to === 'group') await partition.redrive(chosen.map(([letter]) => letter));
-    else if (target === undefined) for (const part of parts(chosen as readonly [Letter, Block][])) await partition.redriveToGroups(part);
-    else await this.#toStation(partition, chosen as readonly [Letter, Block][], target);
-  }
-
-  async #toStation(partition: Partition, letters: readonly [Letter, Block][], target: Station): Promise<void> {
-    const { intentsMax } = this.#limits;
-    if (partition.state.outbox.count + letters.length > intentsMax)
-      throw new WaysideError(
-        'LIMIT_EXCEEDED',
-        `${intentsMax} messages of the partition may be on their way to other stations. Ask again in a moment.`,
-        {
-          retryAfterMs: 1000,
-        },
-      );
-    const { partitions } = target.config;
-    const routes = letters.map(([, block]) => partitionFor(cursorOf(block), partitions, () => this.#turn++));
-    await partition.redriveToStation(
-      letters.map(([letter]) => letter),
-      target.id,
-      routes,
-    );
-  }
-
-  async #find(station: Station, id: string): Promise<Found> {
-    const name = parseLetter(id, station.secret);
-    if (name !== undefined && name.partition < station.config.partitions) {
-      const partition = await this.#partitions.of(station, name.partition);
-      const letter = partition.letter(name);
-      if (letter !== undefined) return { partition, letter };
-      await partition.durable();
-    }
-    return notFound();
+    return under.result;
   }
 }
 
-type To = NonNullable<RedriveInput['to']>;
-/** With its bytes, where those are needed. */
-type Chosen = readonly [Letter, Block | undefined];
-
-/** Those of a slice that go. What is being copied just now is left for later. */
-async function choose(
-  partition: Partition,
-  slice: readonly Letter[],
-  filter: Filter | undefined,
-  to: To,
-  maxRedrives: number,
-): Promise<{ chosen: Chosen[]; kept: number; busy: number }> {
-  const needsBytes = to !== 'group' || filter?.key !== undefined;
-  const found: Chosen[] = [];
-  for (const letter of slice) {
-    if (filter !== undefined && !filter.fits(letter)) continue;
-    const block = needsBytes ? await partition.letterBlock(letter) : undefined;
-    if (needsBytes && block === undefined) continue;
-    if (filter?.key === undefined || keyOf(block!) === filter.key) found.push([letter, block]);
+/** Slice by slice. When the time is over, what is left is counted. */
+async function redriveIn(partition: Asked, which: Which, { to, maxRedrives, pace, result }: Redriving): Promise<void> {
+  let rest = which;
+  let isOver = false;
+  // Nobody waits for letters that are not there: so the first look is at once, whether or not any may go.
+  for (let most = pace.now(SLICE); ; isOver = most === 0) {
+    const share = await partition.redrive({ which: rest, most: isOver ? SLICE : most, to, maxRedrives, countsOnly: isOver });
+    pace.spent(share.redriven);
+    result.redriven += share.redriven;
+    result.kept += share.kept;
+    result.left += share.busy;
+    if (share.next === undefined) return;
+    rest = behind(rest, share.next);
+    most = await pace.most(SLICE);
   }
-  // Some may have gone while the bytes of others were read.
-  const there = found.filter(([letter]) => partition.letter({ partition: partition.state.partition, ...letter }) === letter);
-  // No group can be given what was never a message of the station.
-  const may = there.filter(([letter]) => letter.redrives < maxRedrives && (to !== 'group' || letter.sequence < OUTPUT_PLACE));
-  const chosen = may.filter(([letter]) => !partition.outgoing.isCopying(letter));
-  return { chosen, kept: there.length - may.length, busy: may.length - chosen.length };
 }
 
-/** As many at a time as make a batch of moderate size. */
-function* parts(letters: readonly [Letter, Block][]): Generator<[Letter, Block][]> {
-  let part: [Letter, Block][] = [];
-  let bytes = 0;
-  for (const each of letters) {
-    part.push(each);
-    bytes += each[1].end - each[1].start;
-    if (bytes < PART_BYTES) continue;
-    yield part;
-    part = [];
-    bytes = 0;
+/** What is left of it. */
+function behind(which: Which, place: LetterPlace): Which {
+  if ('upTo' in which) return { ...which, after: place };
+  return which.slice(1 + which.findIndex(({ sequence, died }) => sequence === place.sequence && died === place.died));
+}
+
+/** By partition; what is named twice counts once, and what is no name of the station's not at all. */
+function namesOf(ids: readonly string[], secret: number): Map<number, LetterPlace[]> {
+  const names = new Map<number, LetterPlace[]>();
+  for (const id of new Set(ids)) {
+    const name = parseLetter(id, secret);
+    if (name === undefined) continue;
+    const { partition, sequence, died } = name;
+    names.set(partition, names.get(partition) ?? []);
+    names.get(partition)!.push({ sequence, died });
   }
-  if (part.length > 0) yield part;
+  return names;
 }
 
-/** Which letters; those of a key only their bytes tell. */
-interface Filter {
-  readonly group: number | undefined;
-  readonly key: string | undefined;
-  fits(letter: Letter): boolean;
+function targetOf({ to = 'group' }: RedriveInput, target: Station | undefined): RedriveTarget {
+  if (to === 'group') return 'group';
+  return target === undefined ? 'groups' : { station: target.id, partitions: target.config.partitions };
 }
 
-function filterOf(station: Station, { group, reason, key, from = 0, until = Infinity }: LetterMatch): Filter {
-  return {
-    // A group that is not there has none.
-    group: group === undefined ? undefined : (station.groups.get(group)?.id ?? -1),
-    key,
-    fits: (letter) => (reason === undefined || letter.reason === reason) && letter.diedAt >= from && letter.diedAt < until,
-  };
-}
-
-function cursorOf({ bytes, start, end }: Block): RecordCursor {
-  const cursor = new RecordCursor(bytes, start, end);
-  cursor.next();
-  return cursor;
-}
-
-function keyOf(block: Block): string | undefined {
-  return cursorOf(block).key;
+function filterOf(station: Station, { group, reason, key, from = 0, until = Infinity }: LetterMatch): LetterFilter {
+  // A group that is not there has none.
+  return { group: group === undefined ? undefined : (station.groups.get(group)?.id ?? -1), reason, key, from, until };
 }
 
 function notFound(): never {
   throw new WaysideError('DEAD_LETTER_NOT_FOUND', 'There is no such dead letter: it was redriven, removed, or never there.');
-}
-
-function named(partition: Partition, ids: readonly string[]): Letter[] {
-  const names = new Set(ids).values();
-  const letters: Letter[] = [];
-  for (const id of names) {
-    const name: LetterName | undefined = parseLetter(id, partition.state.secret);
-    const letter = name?.partition === partition.state.partition ? partition.letter(name) : undefined;
-    if (letter !== undefined) letters.push(letter);
-  }
-  return letters;
 }

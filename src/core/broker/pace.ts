@@ -22,19 +22,26 @@ export class Pace {
     this.#begun = time.now();
   }
 
+  /** How much may be done at once, `wanted` at most. */
+  now(wanted: number): number {
+    // The first ones at once, and none ahead of its time.
+    const allowed = this.#perSecond === Infinity ? Infinity : 1 + Math.floor((this.#perSecond * this.#passed) / 1_000);
+    return Math.max(0, Math.min(wanted, allowed - this.#spent));
+  }
+
   /** Waits until something may be done. @returns how much, `wanted` at most; 0 when the call's time is over */
   async most(wanted: number): Promise<number> {
     for (;;) {
-      const passed = this.#time.now() - this.#begun;
-      // The first ones at once, and none ahead of its time.
-      const allowed = this.#perSecond === Infinity ? Infinity : 1 + Math.floor((this.#perSecond * passed) / 1_000);
-      const most = Math.min(wanted, allowed - this.#spent);
-      if (most > 0) return most;
-      if (passed >= CALL_MS) return 0;
+      const most = this.now(wanted);
+      if (most > 0 || this.#passed >= CALL_MS) return most;
       await new Promise<void>((resolve) => {
         this.#timers.after(LOOK_MS, resolve);
       });
     }
+  }
+
+  get #passed(): number {
+    return this.#time.now() - this.#begun;
   }
 
   spent(count: number): void {

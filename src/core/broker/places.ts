@@ -3,12 +3,10 @@ import type { Station } from '../catalog/state.ts';
 import type { PartitionCalls } from '../partition/calls.ts';
 import type { Soon } from '../ports.ts';
 
-export type Reachable = Omit<PartitionCalls, 'letters' | 'letter' | 'removeLetter' | 'redrive' | 'lastIndex' | 'delayed' | 'cancelDelayed'>;
-
 export interface Places {
   /** @throws STATION_NOT_FOUND it was removed since it was looked up */
-  of(station: Station, partition: number): Soon<Reachable>;
-  all(station: Station): Promise<readonly Reachable[]>;
+  of(station: Station, partition: number): Soon<PartitionCalls>;
+  all(station: Station): Promise<readonly PartitionCalls[]>;
   /** Removes a partition and its data, whether or not it is open, or can be. */
   remove(station: Station, partition: number): Promise<void>;
 }

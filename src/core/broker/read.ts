@@ -6,8 +6,9 @@ import type { Cursor } from '../cursor.ts';
 import { formatCursor, parseCursor } from '../cursor.ts';
 import { WaysideError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
+import type { PartitionCalls } from '../partition/calls.ts';
 import type { Soon } from '../ports.ts';
-import type { Places, Reachable } from './places.ts';
+import type { Places } from './places.ts';
 import type { Waiting } from './waiting.ts';
 
 export class Reading {
@@ -63,7 +64,7 @@ export class Reading {
     };
   }
 
-  async #asked(station: Station, input: ReadInput): Promise<readonly Reachable[]> {
+  async #asked(station: Station, input: ReadInput): Promise<readonly PartitionCalls[]> {
     const only = input.cursor === undefined ? input.partition : parseCursor(input.cursor).partition;
     if (input.cursor !== undefined && input.partition !== undefined && input.partition !== only) {
       throw new WaysideError('INVALID_REQUEST', 'The cursor is of another partition, or of all. Leave the partition out.', {
@@ -74,7 +75,7 @@ export class Reading {
     return [await this.#partitions.of(station, checkPartition(station, only))];
   }
 
-  async #begin(station: Station, input: ReadInput, partitions: readonly Reachable[]): Promise<Cursor> {
+  async #begin(station: Station, input: ReadInput, partitions: readonly PartitionCalls[]): Promise<Cursor> {
     if (input.cursor === undefined) {
       const from = input.from ?? 'start';
       const next = await Promise.all(partitions.map((partition) => partition.place(from)));
@@ -102,7 +103,7 @@ export function checkPartition(station: Station, partition: number): number {
 
 /** Asks one partition after another for what is left; the first to be asked moves on with what was read. */
 async function collect(
-  partitions: readonly Reachable[],
+  partitions: readonly PartitionCalls[],
   from: readonly number[],
   count: number,
   bytes: number,

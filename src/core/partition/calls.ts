@@ -15,7 +15,6 @@ import type {
   PartitionCounts,
   PendingInfo,
   Place,
-  ScheduleInfo,
   StepResult,
 } from '../calls.ts';
 import type { Code } from '../errors.ts';
@@ -100,23 +99,33 @@ export interface LetterFilter {
 /** Where a list of letters ended. */
 export type LetterPlace = Pick<LetterName, 'sequence' | 'died'>;
 
-export interface LetterPage {
-  readonly items: readonly DeadLetter[];
-  /** The last one that was looked at, whether or not it is in `items`; undefined where nothing is left behind it. */
-  readonly next: LetterPlace | undefined;
-  /** Letters that were looked at: what is left of a page's limit. */
+/** What one partition has for a page of a list. */
+export interface Listed<Item, At> {
+  readonly items: readonly Item[];
+  /** So many were looked at: they count, whether or not they are in `items`. */
   readonly looked: number;
+  /** The last one of those. */
+  readonly last: At | undefined;
+  /** There may be others behind it. */
+  readonly isMore: boolean;
 }
+
+export type LetterPage = Listed<DeadLetter, LetterPlace>;
 
 /** Where redriven letters go: back to the group that failed, to all groups, or to a station (partitions by key, id or turn). */
 export type RedriveTarget = 'group' | 'groups' | { readonly station: number; readonly partitions: number };
 
+/** Those that fit, behind `after`, and have died up to the log's index `upTo`. */
+export interface LettersOf {
+  readonly filter: LetterFilter | undefined;
+  readonly after: LetterPlace | undefined;
+  readonly upTo: number;
+}
+
 export interface RedriveSlice {
-  /** The letters by name, or those that fit behind `after`, up to the log's index `upTo`. */
-  readonly which:
-    | readonly LetterPlace[]
-    | { readonly filter: LetterFilter | undefined; readonly after: LetterPlace | undefined; readonly upTo: number };
-  /** Letters that are looked at, at most. */
+  /** By name, in that order; or all that fit. */
+  readonly which: readonly LetterPlace[] | LettersOf;
+  /** So many go, at most; the partition may end a slice sooner. With 0 it only tells whether there may be any. */
   readonly most: number;
   readonly to: RedriveTarget;
   readonly maxRedrives: number;
@@ -130,15 +139,25 @@ export interface RedriveShare {
   readonly kept: number;
   /** Those that are just being copied, or were only counted. */
   readonly busy: number;
-  /** Where to go on; undefined when there is no more. */
+  /** Behind which letter to go on, 0 and 0 where that is the beginning; undefined when there is no more. */
   readonly next: LetterPlace | undefined;
 }
 
-/** Where a list of delayed messages ended. */
-export interface DelayedPlace {
-  readonly due: number;
+/** A delayed message, as its partition knows it. */
+export interface DelayedInfo {
   readonly number: number;
+  /** Milliseconds since 1970. */
+  readonly due: number;
+  readonly accepted: number;
+  readonly key: string | undefined;
+  readonly id: string | undefined;
+  readonly bytes: number;
 }
+
+/** Where a list of delayed messages ended. */
+export type DelayedPlace = Pick<DelayedInfo, 'due' | 'number'>;
+
+export type DelayedPage = Listed<DelayedInfo, DelayedPlace>;
 
 /** What the catalog asks of a partition, by the index of the catalog's entry. */
 export type PartitionCommand =
@@ -192,18 +211,23 @@ export interface PartitionCalls {
   /** What is out under leases, behind sequence `after`, at most so many. */
   pending(group: number, after: number, most: number): Promise<readonly PendingInfo[]>;
 
-  /** Letters in the order in which they died, behind `after`. @param bytesMax of messages; one is given whatever its size */
+  /**
+   * Letters in the order in which they died, behind `after`.
+   *
+   * @param most letters that are looked at; with 0 it only tells whether there may be any
+   * @param bytesMax of messages; one is given whatever its size, where this is not 0
+   */
   letters(filter: LetterFilter, after: LetterPlace | undefined, most: number, bytesMax: number): Promise<LetterPage>;
   letter(name: LetterPlace): Promise<DeadLetter | undefined>;
   /** @returns whether it was there. @throws UNAVAILABLE it is just being copied */
   removeLetter(name: LetterPlace): Promise<boolean>;
-  /** One commit, or a few where bytes are produced anew. @throws LIMIT_EXCEEDED · STORAGE_FULL */
+  /** In one commit. What is gone by then is passed over. @throws LIMIT_EXCEEDED · STORAGE_FULL */
   redrive(slice: RedriveSlice): Promise<RedriveShare>;
   /** The log's index now, for `RedriveSlice.upTo`. */
   lastIndex(): Promise<number>;
 
-  /** Delayed messages in the order in which they are due, behind `after`. */
-  delayed(after: DelayedPlace | undefined, most: number): Promise<readonly ScheduleInfo[]>;
+  /** Delayed messages in the order in which they are due, behind `after`. @param most with 0 it only tells whether there are any */
+  delayed(after: DelayedPlace | undefined, most: number): Promise<DelayedPage>;
   /** @returns whether it was there */
   cancelDelayed(number: number): Promise<boolean>;
 

@@ -1,10 +1,11 @@
 /**
- * Dead letters of a partition: listing, removing, and giving them back to the group that failed.
+ * Dead letters of a partition: their names, which ones, their bytes, and the entries that take them away or send them on.
  *
  * Holds: a letter is named `PARTITION-SEQUENCE-DIED-TAG`: DIED (base 36) is the entry in which it died, so one that was redriven and
  * died again is another; the tag is keyed by the station's secret, so that one of a station that was removed names none of the one made
  * after it. Redriving is one local entry, so that it neither loses nor doubles.
- * Elsewhere: how a message dies (acknowledge.ts), keeping its bytes when the station trims it (retain.ts).
+ * Elsewhere: what is asked for (letters.ts, redrive.ts), how a message dies (acknowledge.ts), keeping its bytes when the station
+ * trims it (retain.ts).
  */
 import type { ActorLog } from '../actor/log.ts';
 import { batchDraft, draft } from '../actor/log.ts';
@@ -16,6 +17,7 @@ import { KIND } from '../entry/kinds.ts';
 import { producedBody } from '../entry/produce.ts';
 import type { Soon } from '../ports.ts';
 import { xxh32 } from '../xxh32.ts';
+import type { LetterFilter, LetterPlace } from './calls.ts';
 import { OUTPUT_PLACE } from './outbox.ts';
 import type { Letter, PartitionState } from './state.ts';
 import { letterKey } from './state.ts';
@@ -34,7 +36,7 @@ export interface LetterName {
 }
 
 /** @param secret the station's */
-export function formatLetter(partition: number, { sequence, died }: { sequence: number; died: number }, secret: number): string {
+export function formatLetter(partition: number, { sequence, died }: LetterPlace, secret: number): string {
   const body = `${partition}-${sequence}-${died.toString(36)}`;
   return `${body}-${xxh32(encoder.encode(body), secret).toString(36).padStart(7, '0')}`;
 }
@@ -48,18 +50,57 @@ export function parseLetter(id: string, secret: number): LetterName | undefined 
   return formatLetter(name.partition, name, secret) === id ? name : undefined;
 }
 
-export function findLetter(state: PartitionState, { sequence, died }: Pick<LetterName, 'sequence' | 'died'>): Letter | undefined {
+export function findLetter(state: PartitionState, { sequence, died }: LetterPlace): Letter | undefined {
   const key = letterKey(sequence, died);
   return state.outbox.isLeaving(key) ? undefined : state.letters.get(key);
 }
 
-/** Letters in the order in which they died, behind `after`. A letter that is gone meanwhile still marks a place. */
-export function* lettersAfter(state: PartitionState, after: LetterName | undefined, group: number | undefined): Generator<Letter> {
-  for (const letter of state.letters.values()) {
-    if (after !== undefined && (letter.died < after.died || (letter.died === after.died && letter.sequence <= after.sequence))) continue;
-    if (state.outbox.isLeaving(letterKey(letter.sequence, letter.died))) continue;
-    if (group === undefined || letter.group === group) yield letter;
+/** A copy of the letter is on its way: its bytes are needed. */
+export function isCopying(state: PartitionState, { sequence, died }: LetterPlace): boolean {
+  return state.outbox.isNeeded(letterKey(sequence, died));
+}
+
+/**
+ * Letters in the order in which they died, behind `after`: those that fit, but for the key, which only their bytes tell. A letter
+ * that is gone meanwhile still marks a place. It may be asked for the next one after others have come and gone.
+ *
+ * @param upTo none that died in a later entry
+ */
+export function* lettersAfter(
+  { letters, outbox }: PartitionState,
+  after: LetterPlace | undefined,
+  filter: LetterFilter | undefined,
+  upTo = Infinity,
+): Generator<Letter> {
+  for (const letter of letters.values()) {
+    const { sequence, died } = letter;
+    if (died > upTo) return;
+    if (after !== undefined && (died < after.died || (died === after.died && sequence <= after.sequence))) continue;
+    if (filter !== undefined && !fits(letter, filter)) continue;
+    if (!outbox.isLeaving(letterKey(sequence, died))) yield letter;
   }
+}
+
+function fits(letter: Letter, { group, reason, from, until }: LetterFilter): boolean {
+  if (group !== undefined && letter.group !== group) return false;
+  return (reason === undefined || letter.reason === reason) && letter.diedAt >= from && letter.diedAt < until;
+}
+
+/** Undefined when it was removed, or taken by another call, while its bytes were read. */
+export async function letterBlock(state: PartitionState, stored: Stored, letter: Letter): Promise<Block | undefined> {
+  try {
+    return (await stored.take(letter.sequence, 1, 1)).block;
+  } catch (error) {
+    if (findLetter(state, letter) !== letter) return undefined;
+    throw error;
+  }
+}
+
+/** At the record of a block of one message. */
+export function cursorOf({ bytes, start, end }: Block): RecordCursor {
+  const cursor = new RecordCursor(bytes, start, end);
+  cursor.next();
+  return cursor;
 }
 
 export function describe(state: PartitionState, stored: Stored, letter: Letter): Soon<DeadLetter> {
@@ -86,15 +127,13 @@ export function describe(state: PartitionState, stored: Stored, letter: Letter):
   }));
 }
 
-/** @returns index of the entry; 0 when none of them is there */
-export function removeLetters(log: ActorLog, letters: readonly Letter[], why: 'removed' | 'age'): number {
-  if (letters.length === 0) return 0;
-  return log.append([draft(KIND.lettersRemoved, { why, letters: letters.map(({ sequence, died }) => ({ sequence, died })) })], log.now);
+export function removeLetters(log: ActorLog, letters: readonly Letter[], why: 'removed' | 'age'): void {
+  if (letters.length === 0) return;
+  log.append([draft(KIND.lettersRemoved, { why, letters: letters.map(({ sequence, died }) => ({ sequence, died })) })], log.now);
 }
 
-export function redriveToGroup(log: ActorLog, letters: readonly Letter[]): number {
-  if (letters.length === 0) return 0;
-  return log.append([draft(KIND.redriven, { letters: letters.map(({ sequence, died }) => ({ sequence, died })) })], log.now);
+export function redriveToGroup(log: ActorLog, letters: readonly LetterPlace[]): void {
+  log.append([draft(KIND.redriven, { letters: letters.map(({ sequence, died }) => ({ sequence, died })) })], log.now);
 }
 
 /** Copies of them are on their way. @param partitions of the target, by place in `letters` */
@@ -104,10 +143,8 @@ export function copyToStation(log: ActorLog, letters: readonly Letter[], station
 }
 
 /** The record of a copy: as it was, without its id (another copy of it would be taken for a repeat), and where it comes from. */
-export function copyRecord(builder: BatchBuilder, state: PartitionState, letter: Letter, { bytes, start, end }: Block): void {
-  const cursor = new RecordCursor(bytes, start, end);
-  cursor.next();
-  const { key, contentType, headers, payload } = cursor;
+export function copyRecord(builder: BatchBuilder, state: PartitionState, letter: Letter, block: Block): void {
+  const { key, contentType, headers, payload } = cursorOf(block);
   const { reason, error, sequence, diedAt } = letter;
   const origin: [string, string][] = [
     ['wayside-dead-letter', formatLetter(state.partition, letter, state.secret)],
@@ -121,32 +158,27 @@ export function copyRecord(builder: BatchBuilder, state: PartitionState, letter:
 }
 
 /** On their way to another station. @param partitions of it, by place in `letters` */
-export function redriveToStation(log: ActorLog, letters: readonly Letter[], station: number, partitions: readonly number[]): number {
-  if (letters.length === 0) return 0;
+export function redriveToStation(log: ActorLog, letters: readonly LetterPlace[], station: number, partitions: readonly number[]): void {
   const items = letters.map(({ sequence, died }, i) => ({ sequence, died, partition: partitions[i]! }));
-  return log.append([draft(KIND.intended, { why: 'redrive', station, items } as const)], log.now);
+  log.append([draft(KIND.intended, { why: 'redrive', station, items } as const)], log.now);
 }
 
 /**
- * New messages of the station, for all groups; the letters are gone with the same commit. They have no id: it would be taken
- * for a repeat.
+ * New messages of the station, for all groups; the letters, all of which are there, are gone with the same commit. They have no
+ * id: it would be taken for a repeat.
  */
-export function redriveToGroups(log: ActorLog, state: PartitionState, letters: readonly (readonly [Letter, Block])[]): number {
-  const there = letters.filter(([letter]) => findLetter(state, letter) === letter);
-  if (there.length === 0) return log.last;
+export function redriveToGroups(log: ActorLog, state: PartitionState, letters: readonly LetterPlace[], blocks: readonly Block[]): void {
   const builder = new BatchBuilder();
-  for (const [, { bytes, start, end }] of there) {
-    const cursor = new RecordCursor(bytes, start, end);
-    cursor.next();
-    const { key, contentType, headers, expiresMs, payload } = cursor;
+  for (const block of blocks) {
+    const { key, contentType, headers, expiresMs, payload } = cursorOf(block);
     if (expiresMs >= 0) state.expiring = state.next + builder.count;
     builder.append({ key, contentType, headers, expiresMs: expiresMs < 0 ? undefined : expiresMs, payload });
   }
   const batch = builder.finish();
   const end = batch.length - 4;
   const produced = batchDraft(KIND.produced, producedBody(batch, end, u32At(batch, end)), state.next, builder.count);
-  const removed = { why: 'redriven', letters: there.map(([{ sequence, died }]) => ({ sequence, died })) } as const;
-  return log.append([produced, draft(KIND.lettersRemoved, removed)], log.now);
+  const removed = { why: 'redriven', letters: letters.map(({ sequence, died }) => ({ sequence, died })) } as const;
+  log.append([produced, draft(KIND.lettersRemoved, removed)], log.now);
 }
 
 /** Letters that are too old at `now`. */

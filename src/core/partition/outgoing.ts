@@ -94,11 +94,6 @@ export class Outgoing {
     }
   }
 
-  /** A copy of the letter is on its way: its bytes are needed. */
-  isCopying({ sequence, died }: Letter): boolean {
-    return this.#state.outbox.isNeeded(letterKey(sequence, died));
-  }
-
   /** Puts copies on their way to a station. @param route the partition of a record. @returns how many */
   async copyLetters(station: number, route: (cursor: RecordCursor) => number): Promise<number> {
     const chosen: Letter[] = [];

@@ -8,13 +8,9 @@
  */
 import type { Gate, Level } from '../actor/gate.ts';
 import { storageFailed } from '../actor/gate.ts';
-import { ActorLog, draft } from '../actor/log.ts';
+import { ActorLog } from '../actor/log.ts';
 import type { Time } from '../actor/time.ts';
-import { RecordCursor } from '../batch/cursor.ts';
-import { HEADER_BYTES } from '../batch/layout.ts';
-import { skip } from '../batch/walk.ts';
 import type { Audit, Block, DeadLetter, LeasedBlock, PendingInfo, Place, StepResult } from '../calls.ts';
-import { KIND } from '../entry/kinds.ts';
 import { WaysideError } from '../errors.ts';
 import { isPlanted } from '../faults.ts';
 import type { Limits } from '../limits.ts';
@@ -22,36 +18,45 @@ import type { ActorKey, Journal, Soon, Timers, Volume } from '../ports.ts';
 import { parseLease } from '../receipt.ts';
 import type { Settling, Span } from './acknowledge.ts';
 import { expireLeases, giveBack, settle } from './acknowledge.ts';
-import type { Ask, GroupShare, PartitionCalls, PartitionCommand, PartitionInfo, ReadBlocks, Refusal, Taken } from './calls.ts';
+import type {
+  Ask,
+  DelayedPage,
+  DelayedPlace,
+  GroupShare,
+  LetterFilter,
+  LetterPage,
+  LetterPlace,
+  PartitionCalls,
+  PartitionCommand,
+  PartitionInfo,
+  ReadBlocks,
+  RedriveShare,
+  RedriveSlice,
+  Refusal,
+  Taken,
+} from './calls.ts';
 import type { Given } from './configure.ts';
 import { changeGroup, configure, makeGroup, removeGroup, resolvePlace, seek } from './configure.ts';
 import { audit, countGroup } from './counts.ts';
-import type { LetterName } from './dead.ts';
-import {
-  agedLetters,
-  describe,
-  findLetter,
-  lettersAfter,
-  redriveToGroup,
-  redriveToGroups,
-  redriveToStation,
-  removeLetters,
-} from './dead.ts';
+import { agedLetters, letterBlock, removeLetters } from './dead.ts';
 import type { MissingIds } from './dedup.ts';
 import { produceDue } from './due.ts';
 import type { Fetched } from './fetch.ts';
 import { fetch, isAvailable, isStalled } from './fetch.ts';
 import type { Committed } from './inbox.ts';
 import { Inbox } from './inbox.ts';
+import { Letters } from './letters.ts';
 import { PartitionMachine } from './machine.ts';
 import { Members } from './members.ts';
 import { Outgoing } from './outgoing.ts';
 import { pendingOf } from './pending.ts';
 import type { Part, PartResult } from './produce.ts';
 import { decideProduce, eachId } from './produce.ts';
+import { Redrive } from './redrive.ts';
 import { purgeGoal } from './retain.ts';
-import type { Group, Letter } from './state.ts';
-import { letterKey, PartitionState } from './state.ts';
+import { Scheduled } from './scheduled.ts';
+import type { Group } from './state.ts';
+import { PartitionState } from './state.ts';
 import type { Output } from './step.ts';
 import { step } from './step.ts';
 import type { Found } from './stored.ts';
@@ -82,9 +87,7 @@ export interface PartitionPorts {
   alarm(at: number): void;
 }
 
-export class Partition
-  implements Omit<PartitionCalls, 'letters' | 'letter' | 'removeLetter' | 'redrive' | 'lastIndex' | 'delayed' | 'cancelDelayed'>
-{
+export class Partition implements PartitionCalls {
   readonly state: PartitionState;
   readonly log: ActorLog;
   readonly outgoing: Outgoing;
@@ -96,6 +99,9 @@ export class Partition
   readonly #inbox: Inbox;
   readonly #trust: Trust;
   readonly #trimming: Trimming;
+  readonly #letters: Letters;
+  readonly #redrive: Redrive;
+  readonly #scheduled: Scheduled;
   #alarm = Infinity;
   #isProducingDue = false;
   #removed = false;
@@ -116,18 +122,34 @@ export class Partition
       ports,
       isOver: () => this.isOver,
       changed: () => this.#changed(),
-      letterBlock: (letter) => this.letterBlock(letter),
+      letterBlock: (letter) => letterBlock(this.state, this.#stored, letter),
     });
+    const parts = {
+      log: this.log,
+      state: this.state,
+      stored: this.#stored,
+      limits: ports.limits,
+      durable: () => this.durable(),
+      changed: () => this.#changed(),
+      produced: () => this.#produced(),
+      reopened: () => {
+        this.#changed();
+        this.#wakeEach();
+      },
+      leaving: () => {
+        this.#changed();
+        this.#sendAll();
+      },
+    };
+    this.#letters = new Letters(parts);
+    this.#redrive = new Redrive(parts);
+    this.#scheduled = new Scheduled(parts);
     this.#inbox = new Inbox(
       ports.volume,
       ports.timers,
       (parts) => this.#readIds(parts),
       (parts) => this.#store(parts),
     );
-  }
-
-  get number(): number {
-    return this.state.partition;
   }
 
   async open(): Promise<void> {
@@ -148,6 +170,11 @@ export class Partition
   /** What is on its way is seen to. */
   #sendAll(): void {
     if (this.state.outbox.count + this.state.uncopied.size > 0) this.#ports.outbox(this);
+  }
+
+  /** Which one of its station it is, from 0. */
+  get number(): number {
+    return this.state.partition;
   }
 
   /** Nothing is done here any more. */
@@ -434,67 +461,34 @@ export class Partition
 
   // ── Dead letters ───────────────────────────────────────────────────────────────────────────────────────────────
 
-  letters(after: LetterName | undefined, group: number | undefined): Generator<Letter> {
-    return lettersAfter(this.state, after, group);
+  letters(filter: LetterFilter, after: LetterPlace | undefined, most: number, bytesMax: number): Promise<LetterPage> {
+    return this.#letters.page(filter, after, most, bytesMax);
   }
 
-  letter(name: LetterName): Letter | undefined {
-    return findLetter(this.state, name);
+  letter(name: LetterPlace): Promise<DeadLetter | undefined> {
+    return this.#letters.one(name);
   }
 
-  /** Undefined when it was removed while its bytes were read. */
-  async describeLetter(letter: Letter): Promise<DeadLetter | undefined> {
-    try {
-      const described = await describe(this.state, this.#stored, letter);
-      await this.log.wait(letter.died, this.#level);
-      return described;
-    } catch (error) {
-      if (!this.state.letters.has(letterKey(letter.sequence, letter.died))) return undefined;
-      throw error;
-    }
+  removeLetter(name: LetterPlace): Promise<boolean> {
+    return this.#letters.remove(name);
   }
 
-  async removeLetters(letters: readonly Letter[]): Promise<void> {
-    const index = removeLetters(this.log, letters, 'removed');
-    this.#changed();
-    await this.log.wait(index, this.#level);
+  redrive(slice: RedriveSlice): Promise<RedriveShare> {
+    return this.#redrive.slice(slice);
   }
 
-  async redrive(letters: readonly Letter[]): Promise<void> {
-    const index = redriveToGroup(this.log, letters);
-    this.#changed();
-    this.#wakeEach();
-    await this.log.wait(index, this.#level);
+  lastIndex(): Promise<number> {
+    return Promise.resolve(this.log.last);
   }
 
-  /** Undefined when it was removed, or taken by another call, while its bytes were read. */
-  async letterBlock(letter: Letter): Promise<Block | undefined> {
-    try {
-      return (await this.#stored.take(letter.sequence, 1, 1)).block;
-    } catch (error) {
-      if (findLetter(this.state, letter) !== letter) return undefined;
-      throw error;
-    }
+  // ── Delayed messages ───────────────────────────────────────────────────────────────────────────────────────────
+
+  delayed(after: DelayedPlace | undefined, most: number): Promise<DelayedPage> {
+    return this.#scheduled.page(after, most);
   }
 
-  async redriveToGroups(letters: readonly (readonly [Letter, Block])[]): Promise<void> {
-    const bytes = letters.reduce((sum, [, { start, end }]) => sum + end - start, 0);
-    const { retention } = this.state.settings;
-    const { maxMessages = Infinity, maxBytes = Infinity } = retention;
-    const isFull = this.state.next - this.state.first + letters.length > maxMessages || this.state.bytes + bytes > maxBytes;
-    if (retention.discard === 'refuse' && isFull)
-      throw new WaysideError('LIMIT_EXCEEDED', 'The station has no room for them, and discards nothing. Consume or purge, then ask again.');
-    if (!this.log.volume.hasRoom(bytes)) await this.log.volume.makeRoom(bytes);
-    const index = redriveToGroups(this.log, this.state, letters);
-    this.#produced();
-    await this.log.wait(index, this.#level);
-  }
-
-  async redriveToStation(letters: readonly Letter[], station: number, partitions: readonly number[]): Promise<void> {
-    const index = redriveToStation(this.log, letters, station, partitions);
-    this.#changed();
-    this.#sendAll();
-    await this.log.wait(index, this.#level);
+  cancelDelayed(number: number): Promise<boolean> {
+    return this.#scheduled.cancel(number);
   }
 
   // ── Commands of the catalog ────────────────────────────────────────────────────────────────────────────────────
@@ -600,35 +594,6 @@ export class Partition
         again(DUE_AGAIN_MS);
       },
     );
-  }
-
-  cancel(number: number): { readonly index: number } | undefined {
-    const { schedule } = this.state;
-    if (schedule.get(number) === undefined) return undefined;
-    const index = this.log.append([draft(KIND.scheduleEnded, { why: 'cancelled', numbers: [number], first: 0 })], this.log.now);
-    this.#changed();
-    return { index };
-  }
-
-  async cancelDelayed(number: number): Promise<boolean> {
-    const cancelled = this.cancel(number);
-    await this.log.wait(cancelled?.index ?? this.log.last, this.#level);
-    return cancelled !== undefined;
-  }
-
-  async describeDelayed(number: number): Promise<{ key: string | undefined; id: string | undefined } | undefined> {
-    const delayed = this.state.schedule.get(number);
-    if (delayed === undefined) return undefined;
-    try {
-      const { body } = await this.#stored.entry(delayed.index);
-      const start = skip(body, HEADER_BYTES, delayed.place);
-      const cursor = new RecordCursor(body, start, skip(body, start, 1));
-      cursor.next();
-      return { key: cursor.key, id: cursor.id };
-    } catch (error) {
-      if (this.state.schedule.get(number) !== delayed) return undefined;
-      throw error;
-    }
   }
 
   /** After anything that may move what is due. */

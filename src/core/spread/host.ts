@@ -15,7 +15,7 @@ import type { Station } from '../catalog/state.ts';
 import { stationConfig } from '../config.ts';
 import { WaysideError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
-import type { Ask, LetterPage, ReadBlocks } from '../partition/calls.ts';
+import type { Ask, LetterPage, PartitionCalls, ReadBlocks } from '../partition/calls.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { Part, PartResult } from '../partition/produce.ts';
 import type { ActorKey, Clock, Journal, Random, Soon, Timers, Volume } from '../ports.ts';
@@ -112,9 +112,9 @@ export class PartitionHost {
 
   async #do(where: Where, method: Method, args: readonly unknown[]): Promise<unknown> {
     if (method === 'remove') return this.#remove(where);
-    const call = CALLS[method] as ((partition: Partition, ...args: readonly unknown[]) => unknown) | undefined;
+    const call: Call | undefined = CALLS[method];
     if (call === undefined) throw new TypeError(`A partition cannot be asked for ${String(method).slice(0, 50)}.`);
-    if (method !== 'produce') return call(await this.#partition(where), ...args);
+    if (method !== 'produce') return call(await this.#partition(where), ...(args as never[]));
     return this.#produce(where, args[0] as Part);
   }
 
@@ -210,14 +210,15 @@ const CALLS = {
 };
 
 type Plain = {
-  [M in keyof Partition]: Partition[M] extends (...args: never[]) => Promise<unknown> ? M : never;
-}[keyof Partition];
+  [M in keyof PartitionCalls]: PartitionCalls[M] extends (...args: never[]) => Promise<unknown> ? M : never;
+}[keyof PartitionCalls];
+
+type Call = (partition: Partition, ...args: never[]) => unknown;
 
 /** Calls whose values need nothing done to them. */
-function asTheyAre<M extends Plain>(...methods: readonly M[]): Record<M, (partition: Partition, ...args: readonly unknown[]) => unknown> {
-  const call =
-    (method: M) =>
-    (partition: Partition, ...args: readonly unknown[]) =>
-      (partition[method] as (...args: readonly unknown[]) => unknown).apply(partition, args);
-  return Object.fromEntries(methods.map((method) => [method, call(method)])) as Record<M, ReturnType<typeof call>>;
+function asTheyAre<M extends Plain>(...methods: readonly M[]): Record<M, Call> {
+  const calls = {} as Record<M, Call>;
+  for (const method of methods)
+    calls[method] = (partition: PartitionCalls, ...args: never[]) => (partition[method] as (...args: never[]) => unknown)(...args);
+  return calls;
 }

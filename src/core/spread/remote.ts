@@ -4,10 +4,11 @@
  * Holds: what is asked goes over the link as it is; who waits is parked over there before anybody looks.
  * Elsewhere: the other end (host.ts), hints (hints.ts).
  */
-import type { Audit, Block, DeadLetter, LeasedBlock, PendingInfo, Place, ScheduleInfo, StepResult } from '../calls.ts';
+import type { Audit, Block, DeadLetter, LeasedBlock, PendingInfo, Place, StepResult } from '../calls.ts';
 import type { Settling, Span } from '../partition/acknowledge.ts';
 import type {
   Ask,
+  DelayedPage,
   DelayedPlace,
   GroupShare,
   LetterFilter,
@@ -153,7 +154,7 @@ export class RemotePartition implements PartitionCalls {
     return this.#ask('lastIndex');
   }
 
-  delayed(after: DelayedPlace | undefined, most: number): Promise<readonly ScheduleInfo[]> {
+  delayed(after: DelayedPlace | undefined, most: number): Promise<DelayedPage> {
     return this.#ask('delayed', after, most);
   }
 
