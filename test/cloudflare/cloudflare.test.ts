@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
+import { connect } from '../../src/client/index.ts';
 import { CHECKS } from '../contract/volume.ts';
 import { runKills } from '../kill/kills.ts';
 import { temporaryFolder } from '../node/_process.ts';
@@ -38,13 +39,19 @@ async function running(options: Omit<RuntimeOptions, 'folder'> & { folder?: stri
   return { base: (await runtime.ready).href.replace(/\/$/, ''), folder: folder.path, runtime };
 }
 
+/** The name of the object that has the station's first partition: a cursor tells the station's id. */
+async function objectOf(station: string): Promise<string> {
+  const { cursor } = (await (await fetch(`${station}/messages?from=end`)).json()) as { cursor: string };
+  return `1.${parseInt(cursor.split('.')[1] ?? '', 36)}.0`;
+}
+
 test('the log over the SQLite of an object keeps the contract, in workerd', { timeout: 120_000 }, async () => {
   const { base } = await running({ script: await bundle('contract-worker.ts'), objects: { CONTRACT: 'ContractObject' } });
   const answer = await fetch(base);
   expect(await answer.json()).toEqual({ passed: CHECKS - NEED_A_SECOND_OPENER, skipped: NEED_A_SECOND_OPENER, failed: [] });
 });
 
-test('killed, and its object ended again and again, under load: nothing answered is lost', { timeout: 180_000 }, async () => {
+test('killed, and its objects ended again and again, under load: nothing answered is lost', { timeout: 180_000 }, async () => {
   const site = await workerSite();
   const report = await runKills({
     site,
@@ -67,7 +74,7 @@ test('what is due wakes an object that nobody calls, also after a restart', { ti
   const delayed = (ms: number) => fetch(`${station}/messages`, { method: 'POST', headers: { 'Message-Delay-Ms': String(ms) }, body: 'x' });
   const dues: number[] = [];
   for (const ms of [1_000, 4_000]) dues.push(((await (await delayed(ms)).json()) as { dueAt: number }).dueAt);
-  await first.unsafeEvictDurableObject('wayside', 'WaysideObject', { name: 'broker' });
+  await first.unsafeEvictDurableObject('wayside', 'WaysidePartition', { name: await objectOf(station) });
   await sleep(Math.max(0, dues[0]! + 300 - Date.now()));
   await first.dispose();
   const second = workerd({ script, folder: folder.path });
@@ -88,7 +95,7 @@ test('what is missing of a deployment is said at the first request', { timeout: 
   const without = await running({ script, objects: {} });
   const answer = await fetch(`${without.base}/v1/health`);
   expect(answer.status).toBe(503);
-  expect(await answer.json()).toMatchObject({ code: 'UNAVAILABLE', detail: expect.stringContaining('no binding WAYSIDE') });
+  expect(await answer.json()).toMatchObject({ code: 'UNAVAILABLE', detail: expect.stringContaining('no binding WAYSIDE_CATALOG') });
   const open = await running({ script });
   const refused = await calledAs('wayside.example.com', `${open.base}/v1/stations`);
   expect(refused.status).toBe(403);
@@ -117,6 +124,40 @@ test('an object at its limit refuses what is produced, serves the rest, and goes
   expect([acked.status, await acked.json()]).toEqual([200, { failed: [] }]);
   await fetch(`${station}/purge`, { method: 'POST', headers: JSON_TYPE, body: JSON.stringify({ upTo: 5 }) });
   await expect.poll(async () => (await produce()).status, { timeout: 10_000 }).toBe(201);
+});
+
+test('who waits is served when the object has slept meanwhile, and when it has ended', { timeout: 60_000 }, async () => {
+  const { base, runtime } = await running({ script: await bundle('abort-worker.ts') });
+  const station = `${base}/v1/stations/s`;
+  await fetch(station, { method: 'PUT' });
+  const broker = connect(base);
+  onTestFinished(() => broker.close());
+  const got: string[] = [];
+  const consumer = broker
+    .station('s')
+    .group('g')
+    .handle((message) => {
+      got.push(message.text());
+    });
+  onTestFinished(() => consumer.stop());
+  const produced = async (text: string) => {
+    const answer = await fetch(`${station}/messages`, { method: 'POST', body: text, headers: { 'Idempotency-Key': text } });
+    if (answer.status !== 201) return produced(text);
+    await expect.poll(() => got, { timeout: 15_000 }).toContain(text);
+  };
+  await produced('at once');
+  const name = await objectOf(station);
+  for (let i = 0; i < 3; i++) {
+    await sleep(1_000);
+    await runtime.unsafeEvictDurableObject('wayside', 'WaysidePartition', { name });
+    await produced(`after sleep ${i}`);
+  }
+  for (let i = 0; i < 6; i++) {
+    await sleep(200);
+    await (await fetch(`${base}/abort`)).arrayBuffer();
+    await produced(`after an end ${i}`);
+  }
+  expect([...new Set(got)]).toHaveLength(10);
 });
 
 test('the Worker as it is deployed has at most 250 KiB', { timeout: 60_000 }, async () => {
@@ -151,7 +192,7 @@ test('rows: one written for a batch, few read when a sleeping object wakes', { t
   await fetch(`${station}/groups/g/ack`, { method: 'POST', headers: JSON_TYPE, body: JSON.stringify({ receipts }) });
   // Fallen silent, it writes its sections; what it would have done for a sleep.
   await sleep(1_500);
-  await runtime.unsafeEvictDurableObject('wayside', 'WaysideObject', { name: 'broker' });
+  await runtime.unsafeEvictDurableObject('wayside', 'WaysidePartition', { name: await objectOf(station) });
   const woken = await fetch(`${station}/messages`, { method: 'POST', body: 'x', headers: { 'Idempotency-Key': 'fresh' } });
   expect(woken.status).toBe(201);
   await woken.arrayBuffer();

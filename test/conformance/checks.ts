@@ -15,7 +15,7 @@ import { Station } from './station.ts';
  * `ending`: it is asked to end, and ends in order. `http`, `paths`: HTTP's own rules, and paths, are judged by the broker's
  * server. `leaving`: it is told that a client has gone that only waited. `origins`: pages of other origins can call at all.
  */
-export type Ability = 'raw' | 'servers' | 'token' | 'ending' | 'http' | 'paths' | 'leaving' | 'origins';
+export type Ability = 'raw' | 'servers' | 'token' | 'ending' | 'http' | 'paths' | 'leaving' | 'origins' | 'forgetting';
 
 export interface Check {
   readonly name: string;

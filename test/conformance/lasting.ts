@@ -83,7 +83,7 @@ export const lasting: Check[] = [
   },
   {
     name: 'a memory station is there after a restart, empty, as a new one; receipts from before do not count',
-    needs: ['servers'],
+    needs: ['servers', 'forgetting'],
     async run(t) {
       const own = await t.own();
       const s = await own.station({ durability: 'memory' });

@@ -25,6 +25,7 @@ const RUNTIMES: Readonly<Record<string, Runtime>> = {
       http: 'what HTTP itself allows is the judgement of the platform, before the Worker is called',
       paths: 'the platform resolves . and .. in a path before the Worker sees it: it leads to where the path says, or nowhere',
       leaving: 'workerd does not tell that a client has gone which only waited: what it was given comes back when the lease ends',
+      forgetting: 'an object keeps all that it has: a station that asks for memory gets more',
     },
     start: startWorker,
     raw: rawRequest,

@@ -87,8 +87,8 @@ export class Life {
       producing: new Producing(places, limits),
       reading: new Reading(places, limits, waiting),
       consuming: new Consuming(places, limits, waiting),
-      letters: new Letters(partitions, this.#context),
-      schedules: new Schedules(partitions, limits),
+      letters: new Letters(places, this.#context),
+      schedules: new Schedules(places, limits),
       transfers: new Transfers(this.#context, { catalog, partitions, visits }),
     };
   }

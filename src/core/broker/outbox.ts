@@ -8,8 +8,7 @@
  * Elsewhere: what is on its way (partition/outbox.ts).
  */
 import { BatchBuilder } from '../batch/build.ts';
-import { u32At } from '../batch/layout.ts';
-import { checkBatch } from '../batch/walk.ts';
+import { checkBatch, trustedCrc } from '../batch/walk.ts';
 import type { Station } from '../catalog/state.ts';
 import type { Code } from '../errors.ts';
 import { asWaysideError, WaysideError } from '../errors.ts';
@@ -20,8 +19,8 @@ import type { Intent } from '../partition/outbox.ts';
 import type { Partition } from '../partition/partition.ts';
 import type { Journal, Soon, Timers } from '../ports.ts';
 import { actorParts } from '../ports.ts';
+import { partitionFor } from '../route.ts';
 import type { Places } from './places.ts';
-import { partitionFor } from './produce.ts';
 
 /** Messages, and about the bytes, that go in one batch. */
 const BATCH_COUNT = 500;
@@ -169,9 +168,7 @@ export class Sending {
     batch: Uint8Array,
     [first, ...others]: readonly Intent[],
   ): Promise<string | undefined> {
-    const view = checkBatch(batch, { ...this.#limits, messageBytesMax: station.config.maxMessageBytes }, (bytes, _, end) =>
-      u32At(bytes, end!),
-    );
+    const view = checkBatch(batch, { ...this.#limits, messageBytesMax: station.config.maxMessageBytes }, trustedCrc);
     const place = isPlanted('sent-anew') ? await target.nextOf(source.outgoing.senderName) : first!.place;
     const producer = { id: source.outgoing.senderName, epoch: 1, sequence: place };
     const send = (atomic: boolean) => target.produce({ view, input: { producer, atomic }, version: station.version });

@@ -6,9 +6,8 @@
  */
 import { BatchBuilder } from '../batch/build.ts';
 import { RecordCursor } from '../batch/cursor.ts';
-import { u32At } from '../batch/layout.ts';
 import type { BatchView } from '../batch/walk.ts';
-import { checkBatch } from '../batch/walk.ts';
+import { checkBatch, trustedCrc } from '../batch/walk.ts';
 import type { ProduceInput, ProduceResult, Producer, ScheduledPlace } from '../calls.ts';
 import type { Station } from '../catalog/state.ts';
 import { checkName, whole } from '../config.ts';
@@ -18,6 +17,7 @@ import { formatScheduleId } from '../partition/delay.ts';
 import type { PartResult } from '../partition/produce.ts';
 import type { Output } from '../partition/step.ts';
 import type { Soon } from '../ports.ts';
+import { partitionFor, partitionOf } from '../route.ts';
 import { SLOTS, slotOf } from '../xxh32.ts';
 import type { Places } from './places.ts';
 
@@ -172,11 +172,6 @@ function limitsOf(station: Station, limits: Limits): Limits {
   return { ...limits, messageBytesMax: station.config.maxMessageBytes };
 }
 
-/** The CRC of a batch that this process has just made: it is what stands behind the records. */
-function trustedCrc(bytes: Uint8Array, _start = 0, end = bytes.length): number {
-  return u32At(bytes, end);
-}
-
 function checkPlace(partitions: number, { partition, expectedSequence, producer }: ProduceInput): void {
   if (partition !== undefined && (!Number.isSafeInteger(partition) || partition < 0 || partition >= partitions)) {
     throw new WaysideError('INVALID_REQUEST', `There is no partition ${partition}: the station has ${partitions}, counted from 0.`, {
@@ -208,18 +203,6 @@ function routeOf(view: BatchView, partitions: number, takeTurn: () => number): U
     }
   }
   return route;
-}
-
-/** By key, else by id, else by turns. @param cursor at a record */
-export function partitionFor(cursor: RecordCursor, partitions: number, takeTurn: () => number): number {
-  if (cursor.keyStart >= 0) return partitionOf(slotOf(cursor.bytes, cursor.keyStart, cursor.keyEnd), partitions);
-  if (cursor.idStart >= 0) return partitionOf(slotOf(cursor.bytes, cursor.idStart, cursor.idEnd), partitions);
-  return takeTurn() % partitions;
-}
-
-/** Where a message of that slot goes. */
-export function partitionOf(slot: number, partitions: number): number {
-  return Math.floor((slot * partitions) / SLOTS);
 }
 
 /** Which slots lead to which partition: `[first, last, partition]`. */

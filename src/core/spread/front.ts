@@ -59,7 +59,6 @@ const MAY_BE_OLD: ReadonlySet<Code> = new Set([
   'STATION_NOT_FOUND',
   'GROUP_NOT_FOUND',
   'MESSAGE_TOO_LARGE',
-  'STALE_CONFIG',
 ]);
 
 type Own = Exclude<keyof Broker, HandedOn>;
@@ -72,6 +71,8 @@ class Front implements Pick<Broker, Own> {
   readonly #producing: Producing;
   readonly #reading: Reading;
   readonly #consuming: Consuming;
+  /** Stations that the catalog is just asked for. */
+  readonly #asked = new Map<string, Promise<Station>>();
 
   constructor(options: FrontOptions) {
     const { catalog, partitions, timers, random, limits, ledger } = options;
@@ -88,16 +89,26 @@ class Front implements Pick<Broker, Own> {
 
   // ── What is known of stations ──────────────────────────────────────────────────────────────────────────────────
 
-  async #ask(namespace: string, name: string): Promise<Station> {
+  /** What the catalog says now. Whoever comes while it is asked waits for the same answer, so that calls stay in their order. */
+  #ask(namespace: string, name: string): Promise<Station> {
+    const key = `${namespace}/${name}`;
+    const found = this.#asked.get(key);
+    if (found !== undefined) return found;
     const { kept } = this.#options;
-    try {
-      const station = await this.#lookups.find(namespace, name);
-      kept.set(namespace, name, station);
-      return station;
-    } catch (error) {
-      kept.forget(namespace, name);
-      throw error;
-    }
+    const asked = this.#lookups.find(namespace, name).then(
+      (station) => {
+        this.#asked.delete(key);
+        kept.set(namespace, name, station);
+        return station;
+      },
+      (error: unknown) => {
+        this.#asked.delete(key);
+        kept.forget(namespace, name);
+        throw error;
+      },
+    );
+    this.#asked.set(key, asked);
+    return asked;
   }
 
   /**
@@ -108,7 +119,7 @@ class Front implements Pick<Broker, Own> {
   async #with<T>(namespace: string, name: string, run: (station: Station) => Promise<T>, isFinal = () => false): Promise<T> {
     checkName('namespace', namespace);
     checkName('station', name);
-    const kept = this.#options.kept.get(namespace, name);
+    const kept = this.#asked.has(`${namespace}/${name}`) ? undefined : this.#options.kept.get(namespace, name);
     if (kept === undefined) return run(await this.#ask(namespace, name));
     try {
       return await run(kept);
@@ -129,20 +140,8 @@ class Front implements Pick<Broker, Own> {
   // ── Messages ───────────────────────────────────────────────────────────────────────────────────────────────────
 
   async produce(namespace: string, name: string, batch: Uint8Array, input: ProduceInput = {}): Promise<ProduceResult> {
-    return this.#with(namespace, name, (station) => {
-      let asked = false;
-      // What it was begun with was refused as old.
-      const find = () => (asked ? this.#ask(namespace, name) : station);
-      return this.#producing.produce(
-        () => {
-          const found = find();
-          asked = true;
-          return found;
-        },
-        batch,
-        input,
-      );
-    });
+    // A partition whose configuration is a newer one judges the batch by that.
+    return this.#with(namespace, name, (station) => this.#producing.produce(() => station, batch, input));
   }
 
   async read(namespace: string, name: string, input: ReadInput): Promise<ReadResult> {

@@ -7,6 +7,7 @@
  */
 import { Gate, storageFailed } from '../actor/gate.ts';
 import { Time } from '../actor/time.ts';
+import { checkBatch, trustedCrc } from '../batch/walk.ts';
 import type { Context } from '../broker/context.ts';
 import { Sending } from '../broker/outbox.ts';
 import { Partitions } from '../broker/partitions.ts';
@@ -130,10 +131,25 @@ export class PartitionHost {
     this.#pending += bytes;
     try {
       const opened = this.#partition(where);
-      return await (opened instanceof Promise ? await opened : opened).produce(part);
+      const partition = opened instanceof Promise ? await opened : opened;
+      for (;;) {
+        try {
+          return await partition.produce(this.#judged(part, partition));
+        } catch (error) {
+          // It was changed while the part waited for the end of the turn: it comes again at once, before others that come now.
+          if (!(error instanceof WaysideError) || error.code !== 'STALE_CONFIG') throw error;
+        }
+      }
     } finally {
       this.#pending -= bytes;
     }
+  }
+
+  /** By the configuration of now, where its sender knows an older one: so what one sender sends stays in its order. */
+  #judged(part: Part, { state: { config, version } }: Partition): Part {
+    if (part.version >= version || config === undefined) return part;
+    const limits = { ...this.#context.limits, messageBytesMax: config.maxMessageBytes };
+    return { ...part, view: checkBatch(part.view.bytes, limits, trustedCrc), version };
   }
 
   #partition(where: Where): Soon<Partition> {

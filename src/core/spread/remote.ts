@@ -5,6 +5,7 @@
  * Elsewhere: the other end (host.ts), hints (hints.ts).
  */
 import type { Audit, Block, DeadLetter, LeasedBlock, PendingInfo, Place, StepResult } from '../calls.ts';
+import { WaysideError } from '../errors.ts';
 import type { Settling, Span } from '../partition/acknowledge.ts';
 import type {
   Ask,
@@ -31,7 +32,7 @@ import { Hints, READERS } from './hints.ts';
 import type { PartitionLink } from './links.ts';
 import { packedOutputs, packedPart } from './pack.ts';
 import type { Where } from './wire.ts';
-import { opened } from './wire.ts';
+import { opened, unanswered } from './wire.ts';
 
 export class RemotePartition implements PartitionCalls {
   readonly where: Where;
@@ -43,7 +44,15 @@ export class RemotePartition implements PartitionCalls {
     this.where = where;
     this.#link = link;
     this.#timers = timers;
-    this.#hints = hints ?? new Hints((listener) => link.listen(where, listener), timers);
+    this.#hints =
+      hints ??
+      new Hints(async (listener) => {
+        try {
+          return await link.listen(where, listener);
+        } catch (error) {
+          throw error instanceof WaysideError ? error : unanswered();
+        }
+      }, timers);
   }
 
   /** The same one, with a configuration that is newer. */

@@ -35,20 +35,20 @@ export async function answered(run: () => unknown, journal: Journal): Promise<An
   }
 }
 
+/** Nobody knows what became of a call. */
+export function unanswered(): WaysideError {
+  return new WaysideError(
+    'UNAVAILABLE',
+    'A part of the broker did not answer; the call may have been carried out. Send it again with the same id.',
+    { retryAfterMs: 1000 },
+  );
+}
+
 /** What the answer says. @throws WaysideError the refusal; UNAVAILABLE where there is no answer */
 export async function opened<T>(asked: Promise<Answer>): Promise<T> {
-  let answer: Answer;
-  try {
-    answer = await asked;
-  } catch {
-    throw new WaysideError(
-      'UNAVAILABLE',
-      'A part of the broker did not answer; the call may have been carried out. Send it again with the same id.',
-      {
-        retryAfterMs: 1000,
-      },
-    );
-  }
+  const answer = await asked.catch(() => {
+    throw unanswered();
+  });
   if (answer.ok) return answer.value as T;
   throw new WaysideError(answer.code, answer.detail, answer.extra);
 }
