@@ -193,9 +193,10 @@ test('rows: one written for a batch, few read when a sleeping object wakes', { t
   // Fallen silent, it writes its sections; what it would have done for a sleep.
   await sleep(1_500);
   await runtime.unsafeEvictDurableObject('wayside', 'WaysidePartition', { name: await objectOf(station) });
+  const asleep = await rows();
   const woken = await fetch(`${station}/messages`, { method: 'POST', body: 'x', headers: { 'Idempotency-Key': 'fresh' } });
   expect(woken.status).toBe(201);
   await woken.arrayBuffer();
   const { read } = await rows();
-  expect(read, 'rows read on a cold wake, with a produce').toBeLessThanOrEqual(20);
+  expect(read - asleep.read, 'rows read on a cold wake, with a produce').toBeLessThanOrEqual(20);
 });
