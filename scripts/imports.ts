@@ -48,7 +48,7 @@ export const TABLE: Row[] = [
   { files: /^src\/cli\//, may: ['src/cli/', 'src/client/', 'package.json'], mayTypes: ['src/core/'], packages: ['node:'] },
   { files: /^src\/(console|connectors)\//, may: ['src/console/', 'src/connectors/', 'src/client/'], packages: 'any' },
   {
-    files: /^src\/adapters\/[^/]+\/(host|main|worker|service-worker|(catalog|partition)-object|broker|folder|embed|embedded)\.ts$/,
+    files: /^src\/adapters\/[^/]+\/(host|main|worker|service-worker|((catalog|partition)-)?object|broker|folder|embed|embedded)\.ts$/,
     may: ['src/', 'package.json'],
     packages: 'any',
   },

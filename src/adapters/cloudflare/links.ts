@@ -3,10 +3,9 @@
  *
  * Holds: a stub that has failed is not used again, since an object that ended leaves it broken.
  */
-import type { ExportInput, ImportInput } from '../../core/calls.ts';
+import { WaysideError } from '../../core/errors.ts';
 import type { CatalogLink, Channel, ChannelListener, PartitionLink } from '../../core/spread/links.ts';
 import type { Answer, Where } from '../../core/spread/wire.ts';
-import { opened } from '../../core/spread/wire.ts';
 import type { CatalogStub, ObjectNamespace, PartitionStub } from './platform.ts';
 import { bytesOf, streamOf } from './streams.ts';
 
@@ -48,7 +47,10 @@ async function listen(stub: PartitionStub, where: Where, { message, closed }: Ch
   const headers = { Upgrade: 'websocket', [WHERE_HEADER]: encodeURIComponent(JSON.stringify(where)) };
   const response = await stub.fetch('https://partition/', { headers });
   const { webSocket: socket } = response;
-  if (socket === null) return opened(response.json() as Promise<Answer>);
+  if (socket === null) {
+    const answer = (await response.json()) as Answer;
+    throw answer.ok ? new TypeError('The object opened no socket.') : new WaysideError(answer.code, answer.detail, answer.extra);
+  }
   socket.accept();
   let isOver = false;
   const over = () => {
@@ -79,25 +81,16 @@ export function catalogLink(namespace: ObjectNamespace<CatalogStub>): CatalogLin
   const stubs = new Stubs(namespace);
   return {
     ask: (what, method, args) => stubs.use(CATALOG, (stub) => stub.ask(what, method, args)),
-    exportStream: async (space: string, input: ExportInput) => {
-      const { id, bytes } = await opened<{ id: string; bytes: ReadableStream<Uint8Array> }>(
-        stubs.use(CATALOG, (stub) => stub.exportStream(space, input)),
-      );
-      return { id, bytes: bytesOf(bytes) };
+    exportStream: async (space, input) => {
+      const answer = await stubs.use(CATALOG, (stub) => stub.exportStream(space, input));
+      if (!answer.ok) return answer;
+      const { id, bytes } = answer.value as { id: string; bytes: ReadableStream<Uint8Array> };
+      return { ok: true, value: { id, bytes: bytesOf(bytes) } };
     },
-    importStream: (space: string, input: ImportInput, pieces) =>
-      opened(stubs.use(CATALOG, (stub) => stub.importStream(space, input, streamOf(pieces)))),
+    importStream: (space, input, pieces) => stubs.use(CATALOG, (stub) => stub.importStream(space, input, streamOf(pieces))),
   };
 }
 
-export interface TicketLink {
-  issue(): Promise<{ ticket: string; expiresAt: number }>;
-  redeem(ticket: string): Promise<boolean>;
-}
-
-export function ticketLink(namespace: ObjectNamespace<CatalogStub>): TicketLink {
-  return {
-    issue: () => opened(namespace.getByName(CATALOG).issueTicket()),
-    redeem: (ticket) => opened(namespace.getByName(CATALOG).redeemTicket(ticket)),
-  };
+export function catalogStub(namespace: ObjectNamespace<CatalogStub>): CatalogStub {
+  return namespace.getByName(CATALOG);
 }

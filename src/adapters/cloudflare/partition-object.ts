@@ -4,19 +4,15 @@
  * Holds: whoever waits does so over a socket that stays while the object sleeps; what of it has to be known again lies with the
  * socket. An object whose partition is removed gives its storage back.
  */
-import { DurableObject } from 'cloudflare:workers';
-import { asWaysideError } from '../../core/errors.ts';
 import { makeLimits } from '../../core/limits.ts';
-import { RowVolume } from '../../core/rows/volume.ts';
 import type { PartitionHost } from '../../core/spread/host.ts';
 import { openHost } from '../../core/spread/host.ts';
 import type { KeptChannel } from '../../core/spread/links.ts';
 import type { Answer, Where } from '../../core/spread/wire.ts';
 import { answered } from '../../core/spread/wire.ts';
 import { catalogLink, partitionLink, WHERE_HEADER } from './links.ts';
-import { Opening } from './opening.ts';
-import type { ObjectState, PlatformSocket, WaysideEnv } from './platform.ts';
-import { ALARM_AGAIN_MS, journal, objectPorts } from './ports.ts';
+import { journal, WaysideObject } from './object.ts';
+import type { PlatformSocket } from './platform.ts';
 import { newSocketPair } from './sockets.ts';
 
 /** What lies with a socket. */
@@ -26,24 +22,14 @@ interface Attachment {
 }
 
 /** The Durable Object that has a partition: export it from your Worker's script under this name. The runtime makes it. */
-export class WaysidePartition extends DurableObject<WaysideEnv> {
-  readonly #ports: ReturnType<typeof objectPorts>;
-  readonly #host: Opening<PartitionHost>;
+export class WaysidePartition extends WaysideObject<PartitionHost> {
   readonly #channels = new Map<PlatformSocket, KeptChannel>();
   #asking = 0;
 
-  /** By the runtime, once for each instance. */
-  constructor(state: ObjectState, env: WaysideEnv) {
-    super(state, env);
-    this.#ports = objectPorts(state, env);
-    this.#host = new Opening(() => this.#open());
-  }
-
-  async #open(): Promise<PartitionHost> {
-    const { rows, ...ports } = this.#ports;
+  protected override async open(): Promise<PartitionHost> {
     const host = await openHost({
-      ...ports,
-      volume: new RowVolume({ rows: rows(), ...ports }),
+      ...this.ports,
+      volume: this.volume(),
       limits: makeLimits(),
       catalog: catalogLink(this.env.WAYSIDE_CATALOG),
       partitions: partitionLink(this.env.WAYSIDE_PARTITION),
@@ -57,10 +43,7 @@ export class WaysidePartition extends DurableObject<WaysideEnv> {
   async ask(where: Where, method: string, args: readonly unknown[]): Promise<Answer> {
     this.#asking++;
     try {
-      const host = await this.#host.get();
-      return await host.ask(where, method, args);
-    } catch (error) {
-      return answered(() => Promise.reject(error), journal);
+      return await this.answered((host) => host.ask(where, method, args));
     } finally {
       this.#asking--;
       await this.#giveBack();
@@ -69,10 +52,10 @@ export class WaysidePartition extends DurableObject<WaysideEnv> {
 
   /** Where nothing is, and nothing is on its way, nothing need be kept. */
   async #giveBack(): Promise<void> {
-    if (this.#asking > 0 || !this.#host.isAsked) return;
-    const host = await this.#host.get().catch(() => undefined);
+    if (this.#asking > 0 || !this.isOpened) return;
+    const host = await this.opened().catch(() => undefined);
     if (this.#asking > 0 || host?.isEmpty !== true) return;
-    this.#host.forget();
+    this.forget();
     for (const socket of this.ctx.getWebSockets()) socket.close(1000, '');
     await this.ctx.storage.deleteAll();
   }
@@ -82,7 +65,7 @@ export class WaysidePartition extends DurableObject<WaysideEnv> {
     const where = JSON.parse(decodeURIComponent(request.headers.get(WHERE_HEADER) ?? 'null')) as Where;
     const { client, server } = newSocketPair();
     server.serializeAttachment({ where, kept: [] } satisfies Attachment);
-    const answer = await answered(async () => this.#connect(await this.#host.get(), server), journal);
+    const answer = await this.answered((host) => answered(() => this.#connect(host, server), journal));
     if (!answer.ok) return Response.json(answer);
     this.ctx.acceptWebSocket(server);
     return new Response(null, { status: 101, webSocket: client } as ResponseInit);
@@ -114,14 +97,14 @@ export class WaysidePartition extends DurableObject<WaysideEnv> {
 
   /** By the runtime: a text came on a socket, whether or not the object slept. */
   async webSocketMessage(socket: PlatformSocket, text: string): Promise<void> {
-    const host = await this.#host.get();
+    const host = await this.opened();
     host.message(this.#channelOf(socket), text);
     await this.#giveBack();
   }
 
   /** By the runtime: a socket is no more. */
   async webSocketClose(socket: PlatformSocket): Promise<void> {
-    const host = await this.#host.get();
+    const host = await this.opened();
     host.closed(this.#channelOf(socket));
     this.#channels.delete(socket);
     socket.close(1000, '');
@@ -130,17 +113,5 @@ export class WaysidePartition extends DurableObject<WaysideEnv> {
   /** By the runtime. */
   async webSocketError(socket: PlatformSocket): Promise<void> {
     await this.webSocketClose(socket);
-  }
-
-  /** Does what is due. */
-  async alarm(): Promise<void> {
-    // Whoever throws here is called again a few times only: what cannot be opened now is tried by the next call.
-    try {
-      await this.#host.get();
-      this.#ports.timers.rang();
-    } catch (error) {
-      journal.error(`What was due could not be done: ${asWaysideError(error).message}`);
-      await this.ctx.storage.setAlarm(Date.now() + ALARM_AGAIN_MS);
-    }
   }
 }

@@ -10,15 +10,16 @@ import { asWaysideError, WaysideError } from '../../core/errors.ts';
 import { makeLimits } from '../../core/limits.ts';
 import { createFront } from '../../core/spread/front.ts';
 import { KeptStations } from '../../core/spread/kept.ts';
+import { opened } from '../../core/spread/wire.ts';
 import type { Door, Gateway } from '../../gateway/gateway.ts';
 import { createGateway } from '../../gateway/gateway.ts';
 import { problemOf } from '../../gateway/problem.ts';
 import { isLoopback } from '../../gateway/rest/access.ts';
 import { systemRandom } from '../memory/random.ts';
 import { systemClock } from '../memory/timers.ts';
-import { catalogLink, partitionLink, ticketLink } from './links.ts';
+import { catalogLink, catalogStub, partitionLink } from './links.ts';
+import { journal } from './object.ts';
 import type { WaysideEnv } from './platform.ts';
-import { journal } from './ports.ts';
 import { openSocket } from './sockets.ts';
 import { requestTimers } from './timers.ts';
 
@@ -87,7 +88,7 @@ function makeGateway(broker: Broker, env: WaysideEnv): Gateway {
     answersWhole: true,
     headersAreText: true,
     corsOrigins: env.WAYSIDE_CORS_ORIGINS?.split(',').map((origin) => origin.trim()),
-    tickets: { issue: () => ticketLink(env.WAYSIDE_CATALOG).issue(), redeem: (ticket) => goodTickets.delete(ticket) },
+    tickets: { issue: () => opened(catalogStub(env.WAYSIDE_CATALOG).issueTicket()), redeem: (ticket) => goodTickets.delete(ticket) },
   });
 }
 
@@ -95,7 +96,7 @@ function makeGateway(broker: Broker, env: WaysideEnv): Gateway {
 async function redeemTicket(request: Request, env: WaysideEnv): Promise<void> {
   const ticket = new URL(request.url).searchParams.get('ticket');
   if (ticket === null || env.WAYSIDE_TOKEN === undefined || request.headers.has('authorization')) return;
-  if (await ticketLink(env.WAYSIDE_CATALOG).redeem(ticket)) goodTickets.add(ticket);
+  if (await opened<boolean>(catalogStub(env.WAYSIDE_CATALOG).redeemTicket(ticket))) goodTickets.add(ticket);
 }
 
 function isLive(response: Response): boolean {

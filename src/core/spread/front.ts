@@ -237,9 +237,9 @@ class Front implements Pick<Broker, Own> {
 
   // ── Streams, and the end ───────────────────────────────────────────────────────────────────────────────────────
 
-  exportStream: Broker['exportStream'] = (namespace, input) => this.#options.catalog.exportStream(namespace, input);
+  exportStream: Broker['exportStream'] = (namespace, input) => opened(this.#options.catalog.exportStream(namespace, input));
 
-  importStream: Broker['importStream'] = (namespace, input, pieces) => this.#options.catalog.importStream(namespace, input, pieces);
+  importStream: Broker['importStream'] = (namespace, input, pieces) => opened(this.#options.catalog.importStream(namespace, input, pieces));
 
   async close(): Promise<void> {
     this.#waiting.close(new WaysideError('SHUTTING_DOWN', 'The broker is stopping. Connect again in a moment.', { retryAfterMs: 1000 }));

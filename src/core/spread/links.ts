@@ -1,5 +1,5 @@
 /** What the parts of a broker need of whatever lies between them. A host wires these. */
-import type { Broker, ExportStream } from '../calls.ts';
+import type { ExportInput, ImportInput } from '../calls.ts';
 import type { Station } from '../catalog/state.ts';
 import type { Answer, Where } from './wire.ts';
 
@@ -43,8 +43,8 @@ export interface Lookups {
 /** From anywhere to the catalog. */
 export interface CatalogLink {
   ask(what: 'broker' | 'lookups', method: string, args: readonly unknown[]): Promise<Answer>;
-  exportStream: Broker['exportStream'];
-  importStream: Broker['importStream'];
+  /** The value is an `ExportStream`. */
+  exportStream(namespace: string, input: ExportInput): Promise<Answer>;
+  /** The value is an `ImportResult`. */
+  importStream(namespace: string, input: ImportInput, pieces: AsyncIterable<Uint8Array>): Promise<Answer>;
 }
-
-export type { ExportStream };
