@@ -18,6 +18,7 @@ import { Letters } from './letters.ts';
 import { Members } from './members.ts';
 import { Sending } from './outbox.ts';
 import { Partitions } from './partitions.ts';
+import { LocalPlaces } from './places.ts';
 import { Producing } from './produce.ts';
 import { Reading } from './read.ts';
 import { Schedules } from './schedules.ts';
@@ -84,7 +85,7 @@ export class Life {
       consuming: new Consuming(partitions, limits, waiting, this.members),
       letters: new Letters(partitions, this.#context),
       schedules: new Schedules(partitions, limits),
-      transfers: new Transfers(this.#context, { catalog, partitions, visits }),
+      transfers: new Transfers(this.#context, { catalog, places: new LocalPlaces(this.#context, partitions), visits }),
     };
   }
 

@@ -17,6 +17,7 @@ export class Visits {
   readonly #partitions: Partitions;
   /** By station: when its last command is done. */
   readonly #queues = new Map<number, Promise<unknown>>();
+  readonly #counts = new WeakMap<Station, number>();
 
   constructor(catalog: Catalog, partitions: Partitions) {
     this.#catalog = catalog;
@@ -34,6 +35,7 @@ export class Visits {
   /** Resolves with the messages purged (0 for other commands) once every partition has done it, durably. */
   run(command: Command): Promise<number> {
     const { id } = command.station;
+    this.#counts.set(command.station, this.count(command.station) + 1);
     const done = (this.#queues.get(id) ?? Promise.resolve()).then(() => this.#visit(command));
     const settled = done
       .catch(() => undefined)
@@ -42,6 +44,11 @@ export class Visits {
       });
     this.#queues.set(id, settled);
     return done;
+  }
+
+  /** How many commands have been sent to the station's partitions: who finds the same number again knows that none was. */
+  count(station: Station): number {
+    return this.#counts.get(station) ?? 0;
   }
 
   /**
