@@ -61,6 +61,7 @@ import { isBalanced } from './partition/counts.ts';
 import type { Clock, Journal, Random, Soon, Timers, Volume } from './ports.ts';
 import type { CatalogBroker } from './spread/catalog.ts';
 import type { Lookups } from './spread/links.ts';
+import type { TransferPlaces } from './transfer/port.ts';
 
 export type * from './calls.ts';
 export { parsePlace } from './calls.ts';
@@ -77,7 +78,7 @@ export interface BrokerOptions {
   readonly journal: Journal;
   readonly limits?: Partial<Limits>;
   /** Where partitions are, if not in this process. */
-  readonly places?: Places | undefined;
+  readonly places?: (Places & TransferPlaces) | undefined;
 }
 
 /** @throws what `Volume.open` throws; CORRUPTION the catalog is damaged */
@@ -89,7 +90,7 @@ export async function openBroker(options: Omit<BrokerOptions, 'places'>): Promis
 }
 
 /** A broker whose partitions are elsewhere, and which tells others what its catalog knows. @throws as `openBroker` */
-export async function openCatalog(options: BrokerOptions & { readonly places: Places }): Promise<CatalogBroker> {
+export async function openCatalog(options: BrokerOptions & { readonly places: Places & TransferPlaces }): Promise<CatalogBroker> {
   const context = contextOf(options);
   const life = new Life(context);
   await life.open();
@@ -159,6 +160,7 @@ class OpenBroker implements CatalogBroker {
       await this.#join(station, group, startAt);
       return this.#told(station);
     },
+    isAwaited: (id) => this.#durably((catalog) => catalog.state.byId.has(id) || catalog.state.importing.has(id)),
     byId: (id) => this.#durably((catalog) => catalog.state.byId.get(id)),
     named: (namespace, name) => this.#durably((catalog) => catalog.state.stations.get(namespace)?.get(name)),
   };

@@ -38,6 +38,7 @@ import { excess as overBound } from './checkers/space.ts';
 import { difference, walk } from './checkers/state.ts';
 import type { StationSlot as Slot } from './checkers/told.ts';
 import { StationLife, StationSlot, Told, Violation } from './checkers/told.ts';
+import { apart } from './faults/apart.ts';
 import type { CutOdds } from './faults/disk.ts';
 import { Disk, drawCutOdds } from './faults/disk.ts';
 import type { FaultOdds } from './faults/files.ts';
@@ -138,6 +139,8 @@ class Campaign implements Stage {
   readonly #profile: Profile;
   readonly #counted: readonly CountedName[];
   readonly #stepping: Stepping | undefined;
+  /** Exports and imports find partitions as in other processes. */
+  readonly #isApart: boolean;
   #disk = new Disk();
   #lives = 0;
   #life: Life | undefined;
@@ -163,6 +166,7 @@ class Campaign implements Stage {
       ),
     );
     this.#stepping = profile.stepping && new Stepping(profile.stepping);
+    this.#isApart = world.chance.fork('apart').happens(0.5);
     this.#counted = countedNames(this.#chance.fork('counted'), profile.counting, this.told.slots);
   }
 
@@ -323,6 +327,7 @@ class Campaign implements Stage {
     this.#lives++;
     this.told.era++;
     const process = this.#world.process(`p${this.#lives}`);
+    if (this.#isApart) apart.add(process);
     process.wallOffset = this.#chance.happens(this.#profile.wallJumps)
       ? this.#chance.pick([-3_600_000, -5000, 5000, 3_600_000, ...(this.#profile.yearJumps ? [-TEN_YEARS_MS, TEN_YEARS_MS] : [])])
       : 0;

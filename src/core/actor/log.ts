@@ -225,9 +225,16 @@ export class ActorLog {
   /**
    * Writes sections, and keeps them and the data as they are now. Others go on, and what they have trimmed meanwhile goes when
    * the hold ends.
+   *
+   * @throws OVERLOADED sections of an earlier index are kept: there are no two of one name
    */
   hold(): Hold {
+    if (this.#closed !== undefined) throw this.#closed;
     this.settle();
+    if (this.#settled !== this.last)
+      throw new WaysideError('OVERLOADED', 'Another export still reads the state of this station. Ask again when it has gone on.', {
+        retryAfterMs: 5_000,
+      });
     const hold = { data: this.dataFloor, sections: true };
     this.#holds.add(hold);
     return hold;

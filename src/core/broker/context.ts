@@ -3,6 +3,7 @@ import type { Gate } from '../actor/gate.ts';
 import type { Time } from '../actor/time.ts';
 import type { Limits } from '../limits.ts';
 import type { Journal, Random, Timers, Volume } from '../ports.ts';
+import type { TransferPlaces } from '../transfer/port.ts';
 import type { Places } from './places.ts';
 
 /** A volume with the gate that holds the answers which rest on it. */
@@ -21,5 +22,5 @@ export interface Context {
   /** For stations whose durability is `memory`. */
   readonly memory: Storage;
   /** Where partitions are, if not in this process. */
-  readonly places: Places | undefined;
+  readonly places: (Places & TransferPlaces) | undefined;
 }

@@ -23,6 +23,7 @@ import { Producing } from './produce.ts';
 import { Reading } from './read.ts';
 import { Schedules } from './schedules.ts';
 import { Sleepers } from './sleepers.ts';
+import { LocalTransferPlaces } from './transfer-places.ts';
 import { Transfers } from './transfers.ts';
 import { Waiting } from './waiting.ts';
 
@@ -66,6 +67,7 @@ export class Life {
     const partitions = new Partitions(this.#context, (key) => sleepers.open(key), exists);
     const sleepers = new Sleepers(this.#context, partitions, (key) => this.#sleeperOf(catalog, key));
     const places = this.#context.places ?? partitions;
+    const transferPlaces = this.#context.places ?? new LocalTransferPlaces(this.#context, partitions);
     const sending = new Sending(
       partitions,
       {
@@ -89,7 +91,7 @@ export class Life {
       consuming: new Consuming(places, limits, waiting),
       letters: new Letters(places, this.#context),
       schedules: new Schedules(places, limits),
-      transfers: new Transfers(this.#context, { catalog, partitions, visits }),
+      transfers: new Transfers(this.#context, { catalog, places: transferPlaces, visits }),
     };
   }
 

@@ -5,6 +5,7 @@
  * target, each by a sync, whatever the stations ask for; the target knows the sender by a producer's sequence, so that
  * what is sent again after a crash is there once. To one target things go in order, and one that cannot take them now holds up
  * no other. What is refused for good goes back to its partition. Dead letters that are to be copied are given their targets here.
+ * Where a source's sending is held, nothing new goes, and of what has gone it learns nothing (transfer/cut.ts).
  * Elsewhere: what is on its way (partition/outbox.ts).
  */
 import { BatchBuilder } from '../batch/build.ts';
@@ -16,7 +17,9 @@ import { isPlanted } from '../faults.ts';
 import type { Limits } from '../limits.ts';
 import type { PartitionCalls } from '../partition/calls.ts';
 import type { Intent } from '../partition/outbox.ts';
+import type { Outgoing } from '../partition/outgoing.ts';
 import type { Partition } from '../partition/partition.ts';
+import type { PartResult } from '../partition/produce.ts';
 import type { Journal, Soon, Timers } from '../ports.ts';
 import { actorParts } from '../ports.ts';
 import { partitionFor } from '../route.ts';
@@ -42,6 +45,10 @@ export interface Stations {
   byId(id: number): Soon<Station | undefined>;
   named(namespace: number, name: string): Soon<Station | undefined>;
 }
+
+type Send = (atomic: boolean) => Promise<PartResult>;
+/** What is asked of a partition that something is sent to. */
+type Target = Pick<PartitionCalls, 'produce' | 'nextOf' | 'synced'>;
 
 export class Sending {
   readonly #places: Places;
@@ -118,7 +125,12 @@ export class Sending {
 
   async #send(source: Partition, station: number, partition: number): Promise<void> {
     let pauseMs = PAUSE_MS;
+    const { valve } = source.outgoing;
     for (let most = BATCH_COUNT; !source.isOver; ) {
+      if (valve.isHeld && !isPlanted('send-although-held')) {
+        await valve.open();
+        continue;
+      }
       const intents = source.state.outbox.first(station, partition, most);
       if (intents.length === 0) return;
       try {
@@ -142,45 +154,46 @@ export class Sending {
 
   async #batch(source: Partition, stationId: number, partition: number, intents: readonly Intent[]): Promise<void> {
     if (!isPlanted('sent-before-intended')) await source.synced();
+    const { outgoing } = source;
     const station = await this.#stations.byId(stationId);
-    if (station === undefined) {
-      await source.outgoing.refused(intents, 'The station that it was sent to was removed.');
-      return;
-    }
+    if (station === undefined)
+      return outgoing.valve.through(() => outgoing.refused(intents, 'The station that it was sent to was removed.'));
     const builder = new BatchBuilder();
     for (const intent of intents) {
-      await source.outgoing.appendIntent(builder, intent);
+      await outgoing.appendIntent(builder, intent);
       if (builder.byteLength > BATCH_BYTES) break;
     }
     const taken = intents.slice(0, builder.count);
     const target = await this.#places.of(station, partition);
-    const refusal = await this.#produce(source, station, target, builder.finish(), taken);
+    const send = await this.#sender(source, station, target, builder.finish(), taken[0]!);
+    if (await this.#isRefused(send, taken)) return outgoing.valve.through(() => this.#skip(outgoing, target, send, taken));
     if (!isPlanted('ended-before-produced')) await target.synced();
-    if (refusal === undefined) await source.outgoing.sent(taken);
-    else await source.outgoing.refused(taken, refusal);
+    await outgoing.valve.through(() => outgoing.sent(taken));
   }
 
-  /** @returns why the one message was refused for good; undefined when all are there */
-  async #produce(
-    source: Partition,
-    station: Station,
-    target: Pick<PartitionCalls, 'produce' | 'nextOf'>,
-    batch: Uint8Array,
-    [first, ...others]: readonly Intent[],
-  ): Promise<string | undefined> {
+  /** What is refused alone uses its place, so that those behind it can go. Whoever looks before that is noted takes it for arrived. */
+  async #skip(outgoing: Outgoing, target: Target, send: Send, intents: readonly Intent[]): Promise<void> {
+    const [refusal] = (await send(false)).errors;
+    if (!isPlanted('ended-before-produced')) await target.synced();
+    if (refusal === undefined) await outgoing.sent(intents);
+    else await outgoing.refused(intents, refusal.detail);
+  }
+
+  async #sender(source: Partition, station: Station, target: Target, batch: Uint8Array, first: Intent): Promise<Send> {
     const view = checkBatch(batch, { ...this.#limits, messageBytesMax: station.config.maxMessageBytes }, trustedCrc);
-    const place = isPlanted('sent-anew') ? await target.nextOf(source.outgoing.senderName) : first!.place;
+    const place = isPlanted('sent-anew') ? await target.nextOf(source.outgoing.senderName) : first.place;
     const producer = { id: source.outgoing.senderName, epoch: 1, sequence: place };
-    const send = (atomic: boolean) => target.produce({ view, input: { producer, atomic }, version: station.version });
+    return (atomic) => target.produce({ view, input: { producer, atomic }, version: station.version });
+  }
+
+  /** Sends all of them or none. @returns whether the one message was refused for good */
+  async #isRefused(send: Send, { length }: readonly Intent[]): Promise<boolean> {
     try {
       await send(true);
-      return undefined;
+      return false;
     } catch (thrown) {
-      const error = asWaysideError(thrown);
-      if (others.length > 0 || !(thrown instanceof WaysideError) || !FOR_GOOD.has(error.code)) throw thrown;
-      // Refused alone it uses its place, so that those behind it can go.
-      const { errors } = await send(false);
-      return errors[0]?.detail;
+      if (length > 1 || !(thrown instanceof WaysideError) || !FOR_GOOD.has(thrown.code)) throw thrown;
+      return true;
     }
   }
 

@@ -3,7 +3,7 @@
  *
  * Holds: so many at a time; one that nobody asks for any more ends by itself, and lets go of what it keeps; an import that
  * was refused, or that nobody goes on with, leaves nothing.
- * Elsewhere: the streams (transfer/).
+ * Elsewhere: the streams (transfer/), where partitions are (transfer/port.ts).
  */
 import type { ExportInput, ExportStream, ImportInput, ImportProgress, ImportResult } from '../calls.ts';
 import type { Catalog } from '../catalog/catalog.ts';
@@ -11,19 +11,23 @@ import type { Station } from '../catalog/state.ts';
 import type { Visits } from '../catalog/visit.ts';
 import { checkName } from '../config.ts';
 import { asWaysideError, WaysideError } from '../errors.ts';
-import { actorParts } from '../ports.ts';
 import { cut } from '../transfer/cut.ts';
 import { Export } from '../transfer/export.ts';
 import { importRefused } from '../transfer/format.ts';
 import { Import } from '../transfer/import.ts';
+import type { TransferPlaces } from '../transfer/port.ts';
 import type { Context } from './context.ts';
-import type { Partitions } from './partitions.ts';
 
 interface Underway<T> {
   readonly of: T;
   readonly namespace: string;
   /** Takes back what would end it. */
   unset: () => void;
+}
+
+interface Given extends Underway<Export> {
+  /** When its partitions were told last that somebody wants it. */
+  renewedAt: number;
 }
 
 interface Fed extends Underway<Import> {
@@ -33,18 +37,18 @@ interface Fed extends Underway<Import> {
 export class Transfers {
   readonly #context: Context;
   readonly #catalog: Catalog;
-  readonly #partitions: Partitions;
+  readonly #places: TransferPlaces;
   readonly #visits: Visits;
-  readonly #exports = new Map<string, Underway<Export>>();
+  readonly #exports = new Map<string, Given>();
   /** By the id that the caller has chosen; others have one that no caller can choose. */
   readonly #imports = new Map<string, Fed>();
   #unnamed = 0;
   #closed: WaysideError | undefined;
 
-  constructor(context: Context, parts: { catalog: Catalog; partitions: Partitions; visits: Visits }) {
+  constructor(context: Context, parts: { catalog: Catalog; places: TransferPlaces; visits: Visits }) {
     this.#context = context;
     this.#catalog = parts.catalog;
-    this.#partitions = parts.partitions;
+    this.#places = parts.places;
     this.#visits = parts.visits;
   }
 
@@ -54,11 +58,12 @@ export class Transfers {
     const underway = id === undefined ? await this.#begin(namespace, station) : this.#exports.get(id);
     if (underway === undefined || underway.namespace !== namespace)
       throw new WaysideError('NOT_FOUND', 'There is no such export (any more): ask for a new one.');
-    underway.of.check(offset);
+    await underway.of.check(offset);
+    underway.renewedAt = this.#context.time.now();
     return { id: underway.of.id, bytes: this.#bytes(underway, offset) };
   }
 
-  async #begin(namespace: string, station: string | undefined): Promise<Underway<Export>> {
+  async #begin(namespace: string, station: string | undefined): Promise<Given> {
     const { limits, random, time } = this.#context;
     for (const each of this.#exports.values()) {
       if (this.#exports.size < limits.exportsMax) break;
@@ -69,10 +74,9 @@ export class Transfers {
         retryAfterMs: 5_000,
       });
     const id = random.u32().toString(36) + random.u32().toString(36);
-    const stations = await cut({ catalog: this.#catalog, partitions: this.#partitions, visits: this.#visits }, () =>
-      this.#pick(namespace, station),
-    );
-    const underway = { of: new Export(id, time.now(), stations), namespace, unset: () => undefined };
+    const where = { catalog: this.#catalog, places: this.#places, visits: this.#visits, timers: this.#context.timers };
+    const stations = await cut(where, () => this.#pick(namespace, station));
+    const underway = { of: new Export(id, time.now(), stations), namespace, renewedAt: time.now(), unset: () => undefined };
     this.#exports.set(id, underway);
     if (this.#closed !== undefined) this.#endExport(underway, this.#closed);
     this.#endLater(underway);
@@ -85,11 +89,12 @@ export class Transfers {
     return id === undefined ? [] : [...(this.#catalog.state.stations.get(id)?.values() ?? [])];
   }
 
-  async *#bytes(underway: Underway<Export>, offset: number): AsyncGenerator<Uint8Array> {
+  async *#bytes(underway: Given, offset: number): AsyncGenerator<Uint8Array> {
     try {
       for await (const chunk of underway.of.bytes(offset)) {
         // Whoever reads is given time for this piece, and no more.
         this.#endLater(underway);
+        await this.#renew(underway);
         yield chunk;
       }
     } catch (error) {
@@ -103,7 +108,15 @@ export class Transfers {
     }
   }
 
-  #endLater(underway: Underway<Export>): void {
+  /** Those that are not read yet keep what they have for as long as others are. */
+  async #renew(underway: Given): Promise<void> {
+    const now = this.#context.time.now();
+    if (now < underway.renewedAt + this.#context.limits.exportIdleMs / 4) return;
+    underway.renewedAt = now;
+    await underway.of.renew();
+  }
+
+  #endLater(underway: Given): void {
     underway.unset();
     if (!this.#exports.has(underway.of.id)) return;
     underway.unset = this.#context.timers.after(this.#context.limits.exportIdleMs, () =>
@@ -111,7 +124,7 @@ export class Transfers {
     );
   }
 
-  #endExport(underway: Underway<Export>, why: WaysideError): void {
+  #endExport(underway: Given, why: WaysideError): void {
     underway.unset();
     this.#exports.delete(underway.of.id);
     underway.of.end(why);
@@ -136,7 +149,7 @@ export class Transfers {
       const stations = await underway.of.finish();
       this.#imports.delete(key);
       // What is due in them is due now.
-      for (const { name } of stations) await this.#partitions.all(this.#catalog.station(namespace, name));
+      for (const { name } of stations) await this.#open(this.#catalog.station(namespace, name));
       return { stations };
     } catch (error) {
       if (goesOn) this.#dropLater(key, underway);
@@ -145,6 +158,10 @@ export class Transfers {
     } finally {
       underway.isBusy = false;
     }
+  }
+
+  async #open(station: Station): Promise<void> {
+    await Promise.all(Array.from({ length: station.config.partitions }, (_, partition) => this.#places.source(station, partition)));
   }
 
   /** @returns whether the stream ended before its end, and why, if that is known */
@@ -179,7 +196,7 @@ export class Transfers {
     const { importsMax } = this.#context.limits;
     if (this.#imports.size >= importsMax)
       throw new WaysideError('OVERLOADED', `${importsMax} imports are under way. Ask again when one has ended.`, { retryAfterMs: 5_000 });
-    const of = new Import(this.#context, this.#catalog, namespace, station);
+    const of = new Import({ context: this.#context, catalog: this.#catalog, places: this.#places }, namespace, station);
     const underway = { of, namespace, isBusy: true, unset: () => undefined };
     this.#imports.set(key, underway);
     return underway;
@@ -205,10 +222,7 @@ export class Transfers {
   async cleanUp(): Promise<void> {
     const { importing } = this.#catalog.state;
     if (importing.size === 0) return;
-    for (const { volume, gate } of [this.#context.durable, this.#context.memory]) {
-      const left = [...volume.actors()].filter(({ key }) => importing.has(actorParts(key)[1]));
-      if (left.length > 0) await gate.wait(volume.commit(left.map(({ key }) => ({ do: 'remove', actor: key }))), 'synced');
-    }
+    await this.#places.removeAll(importing);
     this.#catalog.dropImports([...importing]);
     await this.#catalog.durable();
   }

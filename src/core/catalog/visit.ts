@@ -18,6 +18,7 @@ export class Visits {
   readonly #elsewhere: boolean;
   /** By station: when its last command is done. */
   readonly #queues = new Map<number, Promise<unknown>>();
+  readonly #counts = new WeakMap<Station, number>();
 
   /** @param elsewhere partitions lie in other volumes: what they did must not outlive the command */
   constructor(catalog: Catalog, partitions: Places, elsewhere: boolean) {
@@ -37,6 +38,7 @@ export class Visits {
   /** Resolves with the messages purged (0 for other commands) once every partition has done it, durably. */
   run(command: Command): Promise<number> {
     const { id } = command.station;
+    this.#counts.set(command.station, this.count(command.station) + 1);
     const done = (this.#queues.get(id) ?? Promise.resolve()).then(() => this.#visit(command));
     const settled = done
       .catch(() => undefined)
@@ -45,6 +47,11 @@ export class Visits {
       });
     this.#queues.set(id, settled);
     return done;
+  }
+
+  /** How many commands have been sent to the station's partitions: who finds the same number again knows that none was. */
+  count(station: Station): number {
+    return this.#counts.get(station) ?? 0;
   }
 
   /**

@@ -21,6 +21,7 @@ import { carriedDraft } from './retain.ts';
 import type { Letter, PartitionState } from './state.ts';
 import { letterKey } from './state.ts';
 import type { Found, Stored } from './stored.ts';
+import { Valve } from './valve.ts';
 
 /** A removed partition waits so long for what is on its way to others, and looks so often. */
 const DRAIN_MS = 5_000;
@@ -42,6 +43,8 @@ export interface OutgoingParts {
 }
 
 export class Outgoing {
+  /** Held while somebody looks at several partitions at a time. */
+  readonly valve: Valve;
   readonly #log: ActorLog;
   readonly #state: PartitionState;
   readonly #stored: Stored;
@@ -51,6 +54,7 @@ export class Outgoing {
   readonly #letterBlock: (letter: Letter) => Promise<Block | undefined>;
 
   constructor({ log, state, stored, ports, isOver, changed, letterBlock }: OutgoingParts) {
+    this.valve = new Valve(ports.timers);
     this.#log = log;
     this.#state = state;
     this.#stored = stored;
@@ -68,6 +72,11 @@ export class Outgoing {
   /** The sequence that a producer of this name uses next here. */
   nextOf(producer: string): number {
     return this.#state.producers.find(producer, this.#log.now)?.next ?? 1;
+  }
+
+  /** Of the outboxes of others that have sent something here: the place that each one's next message has. */
+  arrivals(): { readonly sender: string; readonly next: number }[] {
+    return [...this.#state.producers.outboxes()].map(({ id, next }) => ({ sender: id, next }));
   }
 
   /** Its record, as it is to be produced. */
@@ -123,6 +132,8 @@ export class Outgoing {
   /** What is on its way has time to get there, before all that is here goes. */
   async drained(): Promise<void> {
     const { timers, journal } = this.#ports;
+    // Whoever holds it looks at something that is about to go.
+    this.valve.releaseAll();
     for (let waited = 0; this.#state.outbox.count > 0 && !this.#isOver(); waited += DRAIN_LOOK_MS) {
       if (waited >= DRAIN_MS) {
         const { count } = this.#state.outbox;

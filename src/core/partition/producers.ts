@@ -123,6 +123,11 @@ export class Producers {
   *all(): Iterable<{ readonly id: string } & Progress> {
     for (const [id, { epoch, next, runs }] of this.#known) yield { id, epoch, next, runs };
   }
+
+  /** Those that are outboxes of other partitions. */
+  *outboxes(): Iterable<{ readonly id: string } & Progress> {
+    for (const each of this.all()) if (isOutbox(each.id)) yield each;
+  }
 }
 
 /** Outboxes of partitions (broker/outbox.ts) are never forgotten: they may send again what they sent long ago. No user has such a name. */

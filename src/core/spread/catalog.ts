@@ -42,7 +42,7 @@ export const HANDED_ON = [
 
 export type HandedOn = (typeof HANDED_ON)[number];
 
-const LOOKUPS: readonly (keyof Lookups)[] = ['find', 'join', 'byId', 'named'];
+const LOOKUPS: readonly (keyof Lookups)[] = ['find', 'join', 'isAwaited', 'byId', 'named'];
 
 /** A call that came over a `CatalogLink`. */
 export function askCatalog(

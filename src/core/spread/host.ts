@@ -21,6 +21,9 @@ import type { Partition } from '../partition/partition.ts';
 import type { Part, PartResult } from '../partition/produce.ts';
 import type { ActorKey, Clock, Journal, Random, Soon, Timers, Volume } from '../ports.ts';
 import { actorKey, actorParts } from '../ports.ts';
+import type { ExportSource, ImportTarget } from '../transfer/port.ts';
+import { LocalSource } from '../transfer/source.ts';
+import { Laying } from './laying.ts';
 import type { CatalogLink, KeptChannel, Lookups, PartitionLink } from './links.ts';
 import { remoteLookups } from './lookups.ts';
 import { packedBlock } from './pack.ts';
@@ -56,6 +59,9 @@ export class PartitionHost {
   readonly #lookups: Lookups;
   readonly #partitions: Partitions;
   readonly #sleepers: Sleepers;
+  readonly #laying: Laying;
+  /** What is exported from here. */
+  #source: LocalSource | undefined;
   readonly #parked = new Map<KeptChannel, Parked>();
   /** Whether the catalog knows the station, while the place is empty. */
   #known: Promise<void> | undefined;
@@ -77,6 +83,7 @@ export class PartitionHost {
     );
     const sending = new Sending(new RemotePlaces(partitions, timers), this.#lookups, this.#context);
     this.#partitions.send = (partition) => sending.look(partition);
+    this.#laying = new Laying(storage, this.#lookups, timers, LAYING_ASKS * limits.importIdleMs);
     this.#sleepers = new Sleepers(this.#context, this.#partitions, (key) => this.#asleep(key));
   }
 
@@ -87,7 +94,9 @@ export class PartitionHost {
       failed: (error) => this.#fail(error),
       settle: (key) => this.#sleepers.settle(key),
     });
-    this.#sleepers.wake();
+    // What is just imported has nothing to do yet.
+    if (this.#laying.isUnderway) this.#laying.askLater();
+    else this.#sleepers.wake();
   }
 
   #fail(error: Error): void {
@@ -108,13 +117,15 @@ export class PartitionHost {
 
   /** A call, as `RemotePartition` sends it. */
   ask(where: Where, method: string, args: readonly unknown[]): Promise<Answer> {
-    return answered(() => this.#do(where, method as Method, args), this.#context.journal);
+    return answered(() => this.#do(where, method, args), this.#context.journal);
   }
 
-  async #do(where: Where, method: Method, args: readonly unknown[]): Promise<unknown> {
+  async #do(where: Where, method: string, args: readonly unknown[]): Promise<unknown> {
     if (method === 'remove') return this.#remove(where);
-    const call: Call | undefined = CALLS[method];
-    if (call === undefined) throw new TypeError(`A partition cannot be asked for ${String(method).slice(0, 50)}.`);
+    if (method.startsWith('export.')) return this.#export(where, method.slice('export.'.length) as keyof ExportSource, args);
+    if (method.startsWith('import.')) return this.#import(where, method.slice('import.'.length) as keyof ImportTarget, args);
+    const call: Call | undefined = Object.hasOwn(CALLS, method) ? CALLS[method as keyof typeof CALLS] : undefined;
+    if (call === undefined) throw new TypeError(`A partition cannot be asked for ${method.slice(0, 50)}.`);
     if (method !== 'produce') return call(await this.#partition(where), ...(args as never[]));
     return this.#produce(where, args[0] as Part);
   }
@@ -152,25 +163,48 @@ export class PartitionHost {
     return { ...part, view: checkBatch(part.view.bytes, limits, trustedCrc), version };
   }
 
-  #partition(where: Where): Soon<Partition> {
+  async #export(where: Where, method: keyof ExportSource, args: readonly unknown[]): Promise<unknown> {
+    const partition = await this.#partition(where);
+    this.#source ??= new LocalSource(partition, this.#context);
+    if (!EXPORT.includes(method)) throw new TypeError('An export cannot ask for that.');
+    return (this.#source[method] as (...args: readonly unknown[]) => unknown)(...args);
+  }
+
+  async #import(where: Where, method: keyof ImportTarget, args: readonly unknown[]): Promise<unknown> {
     if (this.#ended !== undefined) throw this.#ended;
-    const { namespace, station, partition, name, given } = where;
+    if (!IMPORT.includes(method)) throw new TypeError('An import cannot ask for that.');
+    const { namespace, station, partition } = where;
+    if (method === 'begin' && !(await this.#lookups.isAwaited(station)))
+      throw new WaysideError('UNAVAILABLE', 'The import is over. Begin it again.');
+    const target = this.#laying.target(actorKey(namespace, station, partition));
+    return (target[method] as (...args: readonly unknown[]) => unknown)(...args);
+  }
+
+  #partition({ namespace, station, partition, name, given }: Where): Soon<Partition> {
+    if (this.#ended !== undefined) throw this.#ended;
+    if (given === undefined) throw new TypeError('What is asked needs the station.');
     const at = { id: station, namespace, name, createdAt: 0, groups: new Map(), ...given };
-    if (this.#context.durable.volume.info(actorKey(namespace, station, partition)) !== undefined) return this.#partitions.of(at, partition);
-    return this.#begin(at, partition);
+    const isThere = this.#context.durable.volume.info(actorKey(namespace, station, partition)) !== undefined;
+    return isThere && !this.#laying.isUnderway ? this.#partitions.of(at, partition) : this.#begin(at, partition);
   }
 
   async #begin(station: Station, partition: number): Promise<Partition> {
-    this.#known ??= this.#lookups.byId(station.id).then((found) => {
+    this.#known ??= this.#know(station).finally(() => {
       this.#known = undefined;
-      if (found === undefined) throw new WaysideError('STATION_NOT_FOUND', `Station ${station.name} was removed.`);
     });
     await this.#known;
     if (this.#ended !== undefined) throw this.#ended;
     return this.#partitions.of(station, partition);
   }
 
+  /** @throws STATION_NOT_FOUND */
+  async #know({ id, name }: Station): Promise<void> {
+    if ((await this.#lookups.byId(id)) === undefined) throw new WaysideError('STATION_NOT_FOUND', `Station ${name} was removed.`);
+    await this.#laying.done();
+  }
+
   async #remove({ namespace, station, partition, name, given }: Where): Promise<void> {
+    if (given === undefined) throw new TypeError('What is asked needs the station.');
     const at = { id: station, namespace, name, createdAt: 0, groups: new Map(), ...given };
     await this.#partitions.remove(at, partition);
     this.#ended ??= new WaysideError('STATION_NOT_FOUND', `Station ${name} was removed.`);
@@ -200,7 +234,20 @@ export class PartitionHost {
   }
 }
 
-type Method = keyof typeof CALLS | 'remove';
+const EXPORT: readonly (keyof ExportSource)[] = [
+  'holdSending',
+  'note',
+  'releaseSending',
+  'arrived',
+  'section',
+  'entries',
+  'dropSections',
+  'renew',
+  'release',
+];
+const IMPORT: readonly (keyof ImportTarget)[] = ['begin', 'lay', 'remove'];
+/** So many times what an import may be idle, until it is asked whether anybody awaits it. */
+const LAYING_ASKS = 2;
 
 const CALLS = {
   produce: (partition: Partition, part: Part) => partition.produce(part),

@@ -36,6 +36,8 @@ export interface Lookups {
   find(namespace: string, station: string): Promise<Station>;
   /** The same, with this group in it: made where it is not there. @throws what making a group refuses */
   join(namespace: string, station: string, group: string, startAt: number | string | undefined): Promise<Station>;
+  /** Is there such a station, or one that is just imported? */
+  isAwaited(id: number): Promise<boolean>;
   byId(id: number): Promise<Station | undefined>;
   named(namespace: number, name: string): Promise<Station | undefined>;
 }

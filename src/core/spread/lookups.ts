@@ -8,6 +8,7 @@ export function remoteLookups(catalog: CatalogLink): Lookups {
   return {
     find: (namespace, station) => ask<Station>('find', namespace, station),
     join: (namespace, station, group, startAt) => ask<Station>('join', namespace, station, group, startAt),
+    isAwaited: (id) => ask<boolean>('isAwaited', id),
     byId: (id) => ask<Station | undefined>('byId', id),
     named: (namespace, name) => ask<Station | undefined>('named', namespace, name),
   };

@@ -8,7 +8,7 @@ import { asWaysideError, WaysideError } from '../errors.ts';
 import type { Given } from '../partition/configure.ts';
 import type { Journal } from '../ports.ts';
 
-/** Which partition is meant, with all that it needs to begin. */
+/** Which partition is meant, and what it needs to begin. */
 export interface Where {
   /** Ids. */
   readonly namespace: number;
@@ -16,7 +16,8 @@ export interface Where {
   readonly partition: number;
   /** The station's, for messages to people. */
   readonly name: string;
-  readonly given: Given;
+  /** Undefined where it is not to begin: what is asked concerns what lies there. */
+  readonly given: Given | undefined;
 }
 
 export type Answer =

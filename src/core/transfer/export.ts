@@ -3,15 +3,15 @@
  * broke off.
  *
  * Holds: the same export gives the same bytes, from wherever it is asked; what was trimmed since is in it all the same, since
- * the logs keep it until the export ends. Sections come first, so that they need not be kept for long.
- * Elsewhere: the moment (cut.ts), the bytes (format.ts), how many there may be (broker/transfers.ts).
+ * the logs keep it until the export ends, and are told in time that it is still wanted. Sections come first, so that they need
+ * not be kept for long.
+ * Elsewhere: the moment (cut.ts), the bytes (format.ts), partitions (port.ts), how many there may be (broker/transfers.ts).
  */
-import type { Hold } from '../actor/log.ts';
 import type { StationRecord } from '../entry/catalog.ts';
 import { WaysideError } from '../errors.ts';
-import type { Partition } from '../partition/partition.ts';
 import type { FrameType } from './format.ts';
 import { encodeFrame, preamble } from './format.ts';
+import type { ExportSource } from './port.ts';
 
 const CHUNK_BYTES = 256 * 1024;
 const READ_BYTES = 1024 * 1024;
@@ -20,8 +20,9 @@ const MARK_BYTES = 4 * 1024 * 1024;
 
 /** A partition as the cut found it. */
 export interface Source {
-  readonly partition: Partition;
-  readonly hold: Hold;
+  readonly source: ExportSource;
+  /** By which it keeps what it was. */
+  readonly hold: string;
   readonly last: number;
   readonly sections: readonly string[];
   /** What was on its way to others, and had arrived. */
@@ -69,10 +70,25 @@ export class Export {
     this.#parts = [{ what: 'head' }, ...each('sections'), { what: 'sections-done' }, ...each('entries'), { what: 'end' }];
   }
 
-  /** @throws UNAVAILABLE it has gone on, and what comes at `offset` is not kept · what a partition was closed with */
-  check(offset: number): void {
-    this.#check();
+  /**
+   * It is still wanted, from `offset` on.
+   *
+   * @throws UNAVAILABLE it has gone on, and what comes there is not kept · what a partition was closed with
+   */
+  async check(offset: number): Promise<void> {
+    await this.renew();
     if (this.#markBefore(offset) === START) this.#checkSections();
+  }
+
+  /** It is still wanted. @throws what a partition was closed with */
+  async renew(): Promise<void> {
+    this.#check();
+    await this.#each(({ source, hold }) => source.renew(hold));
+    this.#check();
+  }
+
+  async #each(run: (source: Source) => Promise<void>): Promise<void> {
+    await Promise.all(this.#stations.flatMap(({ sources }) => sources.map(run)));
   }
 
   /** The last one at or before `offset`. */
@@ -122,11 +138,12 @@ export class Export {
         return yield* this.#sections(part, writer);
       case 'sections-done':
         this.#hasSections = false;
-        for (const { sources } of this.#stations) for (const { hold } of sources) hold.sections = false;
+        await this.#each(({ source, hold }) => source.dropSections(hold));
         return;
       case 'entries':
         return yield* this.#entries(part, writer, from);
       case 'end':
+        await this.renew();
         writer.frame('end', { stations: this.#stations.length, sections: writer.sections, entries: writer.entries });
     }
   }
@@ -140,13 +157,12 @@ export class Export {
 
   async *#sections({ station, partition }: { station: number; partition: number }, writer: Writer): AsyncGenerator<number> {
     this.#checkSections();
-    const { partition: source, sections } = this.#stations[station]!.sources[partition]!;
-    const { volume, key } = source.log;
+    const { source, hold, sections } = this.#stations[station]!.sources[partition]!;
     for (const name of sections) {
-      const body = await volume.section(key, name);
+      const body = await source.section(hold, name);
       this.#check();
       this.#checkSections();
-      if (body === undefined) throw new WaysideError('CORRUPTION', `Section ${name} of ${key} is not there.`);
+      if (body === undefined) throw new WaysideError('CORRUPTION', `Section ${name} of partition ${partition} is not there.`);
       writer.frame('section', { station, partition, name, body });
       writer.sections++;
       yield 0;
@@ -154,16 +170,14 @@ export class Export {
   }
 
   async *#entries({ station, partition }: { station: number; partition: number }, writer: Writer, from: number): AsyncGenerator<number> {
-    const { partition: source, last, hold } = this.#stations[station]!.sources[partition]!;
-    const { volume, key } = source.log;
-    for (let next = Math.max(from, hold.data); next <= last; ) {
-      const entries = await volume.read(key, next, READ_BYTES, 'data');
+    const { source, hold } = this.#stations[station]!.sources[partition]!;
+    for (let next = from; ; ) {
+      const entries = await source.entries(hold, next, READ_BYTES);
       this.#check();
       if (entries.length === 0) return;
-      for (const { index, kind, version, first, count, time, body } of entries) {
-        next = index + 1;
-        if (index > last) return;
-        writer.frame('entry', { station, partition, index, kind, version, first, count, time, body });
+      for (const entry of entries) {
+        next = entry.index + 1;
+        writer.frame('entry', { station, partition, ...entry });
         writer.entries++;
         yield next;
       }
@@ -172,20 +186,17 @@ export class Export {
 
   #check(): void {
     if (this.#ended !== undefined) throw this.#ended;
-    for (const { sources } of this.#stations)
-      for (const { partition } of sources)
-        if (partition.isOver) throw partition.log.closed ?? new WaysideError('STATION_NOT_FOUND', 'The station was removed.');
   }
 
   #checkSections(): void {
     if (!this.#hasSections) throw new WaysideError('UNAVAILABLE', 'The export has gone on too far to begin again. Ask for a new one.');
   }
 
-  /** Lets go of what the logs keep for it. */
+  /** Lets go of what is kept for it. A partition that cannot be told finds out by itself. */
   end(why: WaysideError): void {
     if (this.#ended !== undefined) return;
     this.#ended = why;
-    for (const { sources } of this.#stations) for (const { partition, hold } of sources) partition.log.release(hold);
+    this.#each(({ source, hold }) => source.release(hold)).catch(() => undefined);
   }
 }
 

@@ -8,9 +8,10 @@
  * Elsewhere: the bytes (format.ts), fitting the state in (partition/rebase.ts), who may import how much (broker/transfers.ts).
  */
 
+import type { Level } from '../actor/gate.ts';
 import { OWN_SECTION, ownLayout } from '../actor/log.ts';
 import { checkBatch } from '../batch/walk.ts';
-import type { Context, Storage } from '../broker/context.ts';
+import type { Context } from '../broker/context.ts';
 import type { ImportedStation } from '../calls.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { checkName, stationConfig } from '../config.ts';
@@ -26,8 +27,11 @@ import type { ActorKey, Durability, Write } from '../ports.ts';
 import { actorKey } from '../ports.ts';
 import type { Frame } from './format.ts';
 import { FrameReader, importRefused } from './format.ts';
+import type { ImportTarget, TransferPlaces } from './port.ts';
 
-/** Bytes that are committed before it waits for them to be written. */
+/** Bytes that are laid down at once, of what is fed at once. */
+const LAID_BYTES = 1024 * 1024;
+/** Bytes that are laid down before it waits for them to be written. */
 const WRITTEN_BYTES = 8 * 1024 * 1024;
 const STRENGTH: readonly Durability[] = ['memory', 'buffered', 'local', 'synced', 'replicated'];
 
@@ -46,6 +50,10 @@ type FrameOf<T extends Frame['type']> = Extract<Frame, { type: T }>;
 /** A partition on its way in. */
 interface Incoming {
   readonly key: ActorKey;
+  readonly target: ImportTarget;
+  /** The life of the target in which all of it is laid down; undefined where nothing is yet. */
+  life: number | undefined;
+  isBegun: boolean;
   readonly state: PartitionState;
   readonly sourceLast: number;
   readonly arrived: readonly number[];
@@ -62,15 +70,27 @@ interface Incoming {
 
 interface Arriving {
   readonly record: StationRecord;
-  readonly storage: Storage;
   readonly groups: ReadonlyMap<number, number>;
   readonly partitions: readonly Incoming[];
   readonly loweredFrom: Durability | undefined;
 }
 
+interface Waiting {
+  readonly for: Incoming;
+  readonly commits: Write[][];
+  bytes: number;
+}
+
+export interface ImportParts {
+  readonly context: Context;
+  readonly catalog: Catalog;
+  readonly places: TransferPlaces;
+}
+
 export class Import {
   readonly #context: Context;
   readonly #catalog: Catalog;
+  readonly #places: TransferPlaces;
   readonly #namespace: string;
   readonly #name: string | undefined;
   readonly #reader = new FrameReader();
@@ -82,12 +102,15 @@ export class Import {
   #entries = 0;
   /** The end of the stream has come. */
   isWhole = false;
+  /** What one partition is to be given next. */
+  #waiting: Waiting | undefined;
   #unwritten = 0;
 
   /** @param name what the one station of the stream is to be called; its own name unless given */
-  constructor(context: Context, catalog: Catalog, namespace: string, name: string | undefined) {
+  constructor({ context, catalog, places }: ImportParts, namespace: string, name: string | undefined) {
     this.#context = context;
     this.#catalog = catalog;
+    this.#places = places;
     this.#namespace = namespace;
     this.#name = name;
   }
@@ -107,6 +130,7 @@ export class Import {
     if (piece.length > 0 && this.isWhole) throw importRefused('Something follows the end of the stream.');
     this.#reader.feed(piece);
     for (let frame = this.#reader.next(); frame !== undefined; frame = this.#reader.next()) await this.#take(frame);
+    await this.#lay();
   }
 
   async #take(frame: Frame): Promise<void> {
@@ -127,7 +151,7 @@ export class Import {
     }
   }
 
-  #station({ station: found, partitions }: FrameOf<'station'>): void {
+  async #station({ station: found, partitions }: FrameOf<'station'>): Promise<void> {
     const { limits } = this.#context;
     if (this.#name !== undefined && this.#expected?.stations !== 1)
       throw importRefused(`The stream holds ${this.#expected?.stations} stations: only one can be given another name.`);
@@ -148,23 +172,33 @@ export class Import {
     const record = { ...found, id, namespace, name, config, secret: this.#context.random.u32(), groups };
     this.#stations.push({
       record,
-      storage: durability === 'memory' ? this.#context.memory : this.#context.durable,
       groups: new Map(found.groups.map((group, i) => [group.id, id + 1 + i])),
-      partitions: partitions.map(({ last, arrived }, partition) => ({
-        key: actorKey(namespace, id, partition),
-        state: new PartitionState(partition, this.#context.random.u32(), limits),
-        sourceLast: last,
-        arrived,
-        places: new Map(),
-        time: 0,
-        last,
-        first: 0,
-        next: 0,
-        entryTime: 0,
-        sourceIndex: 0,
-      })),
+      partitions: partitions.map((noted, partition) =>
+        this.#incoming(actorKey(namespace, id, partition), durability === 'memory', partition, noted),
+      ),
       loweredFrom,
     });
+    // Nothing lies anywhere under an id that the catalog might forget, and give out again.
+    await this.#catalog.durable();
+  }
+
+  #incoming(key: ActorKey, isMemory: boolean, partition: number, { last, arrived }: Pick<Incoming, 'last' | 'arrived'>): Incoming {
+    return {
+      key,
+      target: this.#places.target(key, isMemory),
+      life: undefined,
+      isBegun: false,
+      state: new PartitionState(partition, this.#context.random.u32(), this.#context.limits),
+      sourceLast: last,
+      arrived,
+      places: new Map(),
+      time: 0,
+      last,
+      first: 0,
+      next: 0,
+      entryTime: 0,
+      sourceIndex: 0,
+    };
   }
 
   #durabilityOf(wanted: Durability): { durability: Durability; loweredFrom: Durability | undefined } {
@@ -175,15 +209,14 @@ export class Import {
     return { durability: strongest, loweredFrom: STRENGTH.indexOf(strongest) < STRENGTH.indexOf(wanted) ? wanted : undefined };
   }
 
-  #find(station: number, partition: number): { arriving: Arriving; incoming: Incoming } {
-    const arriving = this.#stations[station];
-    const incoming = arriving?.partitions[partition];
-    if (arriving === undefined || incoming === undefined) throw damaged('it speaks of a partition that it has not named');
-    return { arriving, incoming };
+  #find(station: number, partition: number): Incoming {
+    const incoming = this.#stations[station]?.partitions[partition];
+    if (incoming === undefined) throw damaged('it speaks of a partition that it has not named');
+    return incoming;
   }
 
   #section({ station, partition, name, body }: FrameOf<'section'>): void {
-    const { incoming } = this.#find(station, partition);
+    const incoming = this.#find(station, partition);
     this.#sections++;
     understood(() => {
       if (name === OWN_SECTION) incoming.time = decode(ownLayout, body).time;
@@ -192,22 +225,33 @@ export class Import {
   }
 
   async #entry(frame: FrameOf<'entry'>): Promise<void> {
-    const { arriving, incoming } = this.#find(frame.station, frame.partition);
+    const incoming = this.#find(frame.station, frame.partition);
     this.#entries++;
     checkEntry(frame, incoming);
-    const { volume, gate } = arriving.storage;
     const { body, kind, version, first, count, time } = frame;
-    if (!volume.hasRoom(body.length)) await volume.makeRoom(body.length);
-    const begins = incoming.places.size === 0;
     incoming.last++;
     incoming.places.set(frame.index, incoming.last);
-    const writes: Write[] = begins ? [beginning(incoming)] : [];
-    writes.push({ do: 'append', actor: incoming.key, index: incoming.last, kind, version, first, count, time, data: true, body: [body] });
-    const position = volume.commit(writes);
-    this.#unwritten += body.length;
-    if (this.#unwritten < WRITTEN_BYTES) return;
-    this.#unwritten = 0;
-    await gate.wait(position, 'written');
+    const waiting = await this.#waitingFor(incoming);
+    waiting.bytes += body.length;
+    const { key: actor, last: index } = incoming;
+    waiting.commits.push([{ do: 'append', actor, index, kind, version, first, count, time, data: true, body: [body] }]);
+  }
+
+  async #waitingFor(incoming: Incoming): Promise<Waiting> {
+    if (this.#waiting?.for !== incoming || this.#waiting.bytes >= LAID_BYTES) await this.#lay();
+    this.#waiting ??= { for: incoming, commits: [], bytes: 0 };
+    return this.#waiting;
+  }
+
+  /** Gives a partition what waits for it. */
+  async #lay(): Promise<void> {
+    const waiting = this.#waiting;
+    if (waiting === undefined) return;
+    this.#waiting = undefined;
+    this.#unwritten += waiting.bytes;
+    const isMuch = this.#unwritten >= WRITTEN_BYTES;
+    if (isMuch) this.#unwritten = 0;
+    await layDown(waiting.for, waiting.commits, isMuch ? 'written' : 'made');
   }
 
   #end({ stations, sections, entries }: FrameOf<'end'>): void {
@@ -237,9 +281,10 @@ export class Import {
     }));
   }
 
-  async #settle({ record, storage, groups }: Arriving, incoming: Incoming): Promise<void> {
+  async #settle({ record, groups }: Arriving, incoming: Incoming): Promise<void> {
     const { state, key, last, arrived } = incoming;
     checkState(incoming);
+    const epoch = await begin(incoming);
     const indexOf = (index: number): number => {
       const place = incoming.places.get(index);
       if (place === undefined) throw damaged('an entry is missing');
@@ -250,10 +295,10 @@ export class Import {
       machine.loaded();
       if (state.groups.size !== groups.size) throw damaged('a group is missing');
       const stationOf = (id: number) => this.#ids.get(id);
-      rebase(state, { station: record, epoch: storage.volume.epoch, groups, indexOf, stationOf, arrived });
+      rebase(state, { station: record, epoch, groups, indexOf, stationOf, arrived });
     });
     const machine = new PartitionMachine(state);
-    const writes: Write[] = incoming.places.size === 0 ? [beginning(incoming)] : [];
+    const writes: Write[] = [];
     const own = encode(ownLayout, { layout: 1, time: Math.max(incoming.time, incoming.entryTime) });
     writes.push({ do: 'section', actor: key, name: OWN_SECTION, asOf: last, body: own });
     for (const [name, body] of machine.takeSections())
@@ -261,20 +306,29 @@ export class Import {
     const due = machine.due();
     writes.push({ do: 'due', actor: key, at: Number.isFinite(due) ? due : null });
     writes.push({ do: 'trim', actor: key, data: incoming.sourceLast + 1, state: last + 1 });
-    await storage.gate.wait(storage.volume.commit(writes), 'synced');
+    await layDown(incoming, [writes], 'synced');
   }
 
   /** Removes what was laid down. */
   async drop(): Promise<void> {
-    const ids = this.#stations.splice(0).map(({ record, storage, partitions }) => {
-      const { volume } = storage;
-      const there = partitions.filter(({ key }) => volume.info(key) !== undefined);
-      if (there.length > 0) volume.commit(there.map(({ key }) => ({ do: 'remove', actor: key })));
-      return record.id;
-    });
-    this.#catalog.dropImports(ids);
+    const stations = this.#stations.splice(0);
+    const begun = stations.flatMap(({ partitions }) => partitions).filter(({ life }) => life !== undefined);
+    await Promise.all(begun.map(({ target }) => target.remove()));
+    this.#catalog.dropImports(stations.map(({ record }) => record.id));
     await this.#catalog.durable();
   }
+}
+
+/** @returns the life in which the partition is laid down */
+async function begin(incoming: Incoming): Promise<number> {
+  incoming.life ??= await incoming.target.begin();
+  return incoming.life;
+}
+
+async function layDown(incoming: Incoming, commits: readonly (readonly Write[])[], until: 'made' | Level): Promise<void> {
+  const life = await begin(incoming);
+  await incoming.target.lay(life, incoming.isBegun ? commits : [[beginning(incoming)], ...commits], until);
+  incoming.isBegun = true;
 }
 
 /** The first thing of an actor: it goes on behind the last index of the one that was exported. */

@@ -19,6 +19,8 @@ const HOME = 'steps';
 const COPY = 'steps-copy';
 const ORDER = 255;
 const DRAINS_MAX = 400;
+/** Exports that are looked at in the end: the last ones. */
+const EXPORTS_KEPT = 5;
 
 export interface SteppingHabits {
   readonly partitions: number;
@@ -47,6 +49,11 @@ interface Found {
   readonly part: number;
 }
 
+interface Exported {
+  readonly pieces: readonly Uint8Array[];
+  readonly sure: ReadonlySet<number>;
+}
+
 export class Stepping {
   readonly #habits: SteppingHabits;
   /** Orders that were sent and not refused, and those that were answered. */
@@ -55,8 +62,9 @@ export class Stepping {
   #uid = 0;
   /** A step whose answer did not come. */
   #open: StepInput | undefined;
-  /** The last export that came to its end, and the orders that were surely there when it began. */
-  #exported: { readonly pieces: readonly Uint8Array[]; readonly sure: ReadonlySet<number> } | undefined;
+  #exporting: Promise<void> | undefined;
+  /** The last exports that came to their end, and the orders that were surely there when they began. */
+  readonly #exported: Exported[] = [];
 
   constructor(habits: SteppingHabits) {
     this.#habits = habits;
@@ -68,6 +76,7 @@ export class Stepping {
       await this.#do(stage, chance, pickWeighted(chance, this.#habits.weights) ?? 'produce');
       await stage.pause(chance.fraction() * stage.habits.pauseMs);
     }
+    await this.#exporting;
   }
 
   async #make(stage: Stage): Promise<boolean> {
@@ -88,7 +97,7 @@ export class Stepping {
 
   async #do(stage: Stage, chance: Chance, what: keyof SteppingHabits['weights']): Promise<void> {
     if (what === 'produce') return this.#produce(stage, chance);
-    if (what === 'export') return this.#export(stage);
+    if (what === 'export') return this.#exportMeanwhile(stage);
     if (what === 'block') {
       await this.#block(stage, HOME, chance.happens(0.6));
       return;
@@ -175,6 +184,14 @@ export class Stepping {
       throw new Violation(`step: ${acked} of ${input.receipts.length} acked, ${produced} of ${outputs} produced`);
   }
 
+  /** Other things go on while it is made. */
+  async #exportMeanwhile(stage: Stage): Promise<void> {
+    await this.#exporting;
+    this.#exporting = this.#export(stage);
+    // Whoever waits for it is told.
+    this.#exporting.catch(() => undefined);
+  }
+
   async #export(stage: Stage): Promise<void> {
     const sure = new Set(this.#sure);
     const exported = await stage.call(`export ${HOME}`, async (broker) => {
@@ -183,7 +200,8 @@ export class Stepping {
       return pieces;
     });
     if (exported.is !== 'answered') return;
-    this.#exported = { pieces: exported.value, sure };
+    this.#exported.push({ pieces: exported.value, sure });
+    if (this.#exported.length > EXPORTS_KEPT) this.#exported.shift();
     stage.count('exports');
   }
 
@@ -194,14 +212,17 @@ export class Stepping {
     if (this.#open !== undefined) await this.#step(stage, this.#open);
     await this.#drain(stage, HOME);
     await this.#check(stage, HOME, this.#sure);
-    if (this.#exported === undefined) return;
-    const { pieces, sure } = this.#exported;
-    const imported = await stage.call(`import into ${COPY}`, (broker) => broker.importStream(COPY, {}, given(pieces)));
+    for (const [i, exported] of this.#exported.entries()) await this.#import(stage, `${COPY}-${i}`, exported);
+  }
+
+  async #import(stage: Stage, copy: string, { pieces, sure }: Exported): Promise<void> {
+    const imported = await stage.call(`import into ${copy}`, (broker) => broker.importStream(copy, {}, given(pieces)));
     if (imported.is !== 'answered') throw new Violation(`import: not answered at rest: ${JSON.stringify(imported)}`);
     stage.count('imports');
-    await this.#block(stage, COPY, false);
-    await this.#drain(stage, COPY);
-    await this.#check(stage, COPY, sure);
+    await this.#block(stage, copy, false);
+    await this.#drain(stage, copy);
+    await this.#check(stage, copy, sure);
+    for (const name of ['in', 'out', 'dead']) await stage.call(`remove ${name} of ${copy}`, (broker) => broker.removeStation(copy, name));
   }
 
   async #drain(stage: Stage, namespace: string): Promise<void> {
