@@ -1,2 +1,2 @@
-// A broker at Cloudflare: the Worker answers the API, the Durable Object keeps everything.
-export { default, WaysideObject } from 'wayside/cloudflare';
+// A broker at Cloudflare: the Worker answers the API; one object has the catalog, and one each partition.
+export { default, WaysideCatalog, WaysidePartition } from 'wayside/cloudflare';
