@@ -10,6 +10,7 @@ import { describe, expect, onTestFinished, test } from 'vitest';
 import { run as cli } from '../cli/_cli.ts';
 import { NEED_FAULTS_TO_ORDER } from '../contract/_folder.ts';
 import { CHECKS } from '../contract/volume.ts';
+import { closeCode, handshake, masked } from '../gateway/frames/_raw.ts';
 import { refusedStart, startBroker, temporaryFolder } from './_process.ts';
 import { binaryOf, runner } from './_runners.ts';
 
@@ -40,6 +41,25 @@ describe.each(['deno', 'bun'] as const)('%s', (name) => {
     const shown = await cli(['group', 'info', 'orders', 'g', '--json'], options);
     expect(shown.json[0]).toMatchObject({ unread: 0, inFlight: 0 });
     expect(await broker.stop()).toEqual({ code: 0, signal: null, errors: '' });
+  });
+
+  test('a peer may send little before its hello, and no message in endless pieces: 4413, before it is whole', {
+    timeout: 60_000,
+  }, async () => {
+    const folder = temporaryFolder();
+    const broker = await startBroker({ data: folder.path, run: runner(name) });
+    onTestFinished(async () => {
+      await broker.kill();
+      folder.remove();
+    });
+    const { socket: large } = await handshake({ url: broker.base }, []);
+    large.write(masked(Buffer.alloc(12 * 1024 * 1024)).subarray(0, 1024 * 1024));
+    expect(await closeCode(large), 'a large first frame').toBe(4413);
+    const { socket: endless } = await handshake({ url: broker.base }, []);
+    endless.write(masked(Buffer.from('{"op":"hello"}')));
+    endless.write(masked(Buffer.from('{'), { fin: false }));
+    for (let i = 0; i < 5_000; i++) endless.write(masked(Buffer.from(' '), { opcode: 0, fin: false }));
+    expect(await closeCode(endless), 'endless pieces').toBe(4413);
   });
 });
 

@@ -9,8 +9,8 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import type { RawData } from 'ws';
-import { WebSocket, WebSocketServer } from 'ws';
+import type { RawData, WebSocket, WebSocketServer } from 'ws';
+import { loadWs } from './ws.ts';
 
 /** What is at the other end of a socket: a session. */
 export interface SocketSession {
@@ -61,8 +61,6 @@ const FRAMES_A_TURN = 256;
 /** How long a peer has to answer a close. */
 const CLOSE_MS_MAX = 5_000;
 const TOO_LARGE = 4413;
-/** Bun has a `ws` of its own, which closes with 1009 what it finds too large: it is let through so far that it is judged here. */
-const IN_BUN = process.versions.bun !== undefined;
 /** What the library closes with, and what this protocol has for it: too large, and in too many pieces. */
 const CODES: Readonly<Record<number, number>> = { 1009: TOO_LARGE, 1008: TOO_LARGE };
 
@@ -73,10 +71,11 @@ export class Sockets {
 
   constructor(options: SocketOptions) {
     this.#options = options;
-    this.#server = new WebSocketServer({
+    const ws = loadWs();
+    this.#server = new ws.WebSocketServer({
       ...SETTINGS,
-      WebSocket: CodedSocket,
-      maxPayload: IN_BUN ? 2 * options.bytesMax : options.bytesMax,
+      WebSocket: coded(ws.WebSocket),
+      maxPayload: options.bytesMax,
       handleProtocols: (_, request) => this.#upgrades.get(request)?.protocol ?? false,
     });
     this.#server.on('wsClientError', (error: Error, socket: Duplex) => options.refuse(socket, options.refusal(error.message)));
@@ -90,7 +89,7 @@ export class Sockets {
       return;
     }
     this.#upgrades.set(request, judged);
-    this.#server.handleUpgrade(request, socket, head, (webSocket) => carry(webSocket, socket, judged, this.#options.bytesMax));
+    this.#server.handleUpgrade(request, socket, head, (webSocket) => carry(webSocket, socket, judged));
   }
 
   /** Takes no more; resolves when the last one is gone, which is `graceMs` from now at the latest. */
@@ -106,7 +105,7 @@ export class Sockets {
 }
 
 /** Between a socket and its session. */
-function carry(socket: WebSocket, stream: Duplex, { isBinary, open }: SocketUpgrade, bytesMax: number): void {
+function carry(socket: WebSocket, stream: Duplex, { isBinary, open }: SocketUpgrade): void {
   const sending = { binary: isBinary };
   let corked = false;
   const uncork = () => {
@@ -124,7 +123,7 @@ function carry(socket: WebSocket, stream: Duplex, { isBinary, open }: SocketUpgr
   const taken = () => session.drained();
   const session = open({
     send: (data) => {
-      if (socket.readyState !== WebSocket.OPEN) return;
+      if (socket.readyState !== socket.OPEN) return;
       if (!corked) {
         corked = true;
         stream.cork();
@@ -159,8 +158,7 @@ function carry(socket: WebSocket, stream: Duplex, { isBinary, open }: SocketUpgr
     if (frames++ === 0) setImmediate(nextTurn);
     if (frames === FRAMES_A_TURN) socket.pause();
     const { buffer, byteOffset, length } = data as Buffer;
-    if (length > bytesMax) session.end(TOO_LARGE, `The frame has ${length} bytes; ${bytesMax} are allowed.`);
-    else session.receive(new Uint8Array(buffer, byteOffset, length), isBytes);
+    session.receive(new Uint8Array(buffer, byteOffset, length), isBytes);
   });
   socket.on('close', () => session.closed());
   // What is wrong is told by the code that it closes with.
@@ -176,9 +174,11 @@ const SETTINGS = {
   closeTimeout: CLOSE_MS_MAX,
 } as const;
 
-/** A socket that closes with the codes of this protocol. */
-class CodedSocket extends WebSocket {
-  override close(code?: number, data?: string | Buffer): void {
-    super.close(code === undefined ? code : (CODES[code] ?? code), data);
-  }
+/** Sockets that close with the codes of this protocol. */
+function coded(Plain: typeof WebSocket): typeof WebSocket {
+  return class extends Plain {
+    override close(code?: number, data?: string | Buffer): void {
+      super.close(code === undefined ? code : (CODES[code] ?? code), data);
+    }
+  };
 }
