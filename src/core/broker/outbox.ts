@@ -30,6 +30,8 @@ const BATCH_COUNT = 500;
 const BATCH_BYTES = 1024 * 1024;
 const PAUSE_MS = 100;
 const PAUSE_MS_MAX = 10_000;
+/** Below it a pause is no reason to go to sleep. */
+const PAUSE_MS_AWAKE = 1_000;
 
 /** What the target may say of a message and will always say: sending it later is no use. */
 const FOR_GOOD: ReadonlySet<Code> = new Set([
@@ -197,9 +199,12 @@ export class Sending {
     }
   }
 
+  /** Nobody waits for it: the process may sleep meanwhile, where it can. */
   #pause(ms: number): Promise<void> {
+    const { wake } = this.#timers;
     return new Promise((resolve) => {
-      this.#timers.after(ms, resolve);
+      if (wake === undefined || ms < PAUSE_MS_AWAKE) this.#timers.after(ms, resolve);
+      else wake.call(this.#timers, ms, resolve);
     });
   }
 }
