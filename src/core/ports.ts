@@ -308,6 +308,51 @@ export interface Rows {
   close(): Promise<void>;
 }
 
+/**
+ * Where what is sealed is put away: objects that are written once, whole, and never change.
+ *
+ * What callers may rely on:
+ * - A name is given once: of all that put it, one is told `true`, and its bytes are the ones that are there from then on, until
+ *   the name is removed. Nobody ever sees a part of an object.
+ * - What any call has answered is durable, a `false` too: whoever is told that an object is there may drop its source.
+ * - A call that throws for a reason of the storage (any Error) has happened or not, and never in part. A `put` that is sent
+ *   again after that may find its own object: `false`, and `get` tells whose it is.
+ *
+ * Names have 1 to 200 characters: parts of `a-z 0-9 _ - .` with `/` between them; a part is not empty, neither begins nor
+ * ends with a dot, and has no two side by side. A name may be the beginning of another one. Every call refuses others with
+ * INVALID_NAME, before it does anything, and a number out of its range with a TypeError.
+ */
+export interface Archive {
+  /**
+   * Puts an object of 0 bytes or more, which is in memory as a whole: keep it below 64 MiB where it may come to be in a Worker.
+   *
+   * @param bytes not to be changed until the call has answered
+   * @returns false where there is one of that name, which stays as it is
+   * @throws DiskFullError there is no room for it: nothing was put
+   */
+  put(name: string, bytes: Uint8Array): Promise<boolean>;
+  /**
+   * As many bytes as there are, up to `length`, from byte `from` on (counted from 0); none where that is at the end or beyond.
+   * They are the caller's own.
+   *
+   * @param length to the end unless said
+   * @returns undefined where there is no such object
+   */
+  get(name: string, from?: number, length?: number): Promise<Uint8Array | undefined>;
+  /**
+   * Names that begin with `prefix` and come after `after`, in the order of their bytes. Fewer than `limit` are the last ones.
+   *
+   * @param prefix any beginning of a name; all names begin with ''
+   * @param after a name, or a beginning of one, whether there is such an object or not
+   * @param limit 1 to 1,000; 1,000 unless said
+   */
+  list(prefix: string, after?: string, limit?: number): Promise<string[]>;
+  /** The name is free again. Removing what is not there is fine. */
+  remove(name: string): Promise<void>;
+}
+
+// What an archive of one's own needs beside the interface: its refusals, and the order of its names.
+export { archivePage, checkArchiveName, checkArchivePage, checkArchiveRange, isArchiveName } from './archive.ts';
 // What a volume of one's own needs beside the interface: the refusals of the contract, and the check of a body.
 export { joined } from './bytes.ts';
 export { crc32c } from './crc32c.ts';

@@ -1,5 +1,5 @@
 /**
- * Deno and Bun beside Node: the contract of the folder, the command line, the lock of a folder between them, and the
+ * Deno and Bun beside Node: the contracts of the folder, the command line, the lock of a folder between them, and the
  * commands that a user starts the server with. The broker's own promises are conformance's.
  */
 import { execFile, spawn } from 'node:child_process';
@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { run as cli } from '../cli/_cli.ts';
 import { NEED_FAULTS_TO_ORDER } from '../contract/_folder.ts';
+import { ARCHIVE_CHECKS } from '../contract/archive.ts';
 import { CHECKS } from '../contract/volume.ts';
 import { closeCode, handshake, masked } from '../gateway/frames/_raw.ts';
 import { refusedStart, startBroker, temporaryFolder } from './_process.ts';
@@ -19,10 +20,13 @@ const ROOT = join(import.meta.dirname, '../..');
 const RUNTIMES = ['node', 'deno', 'bun'] as const;
 
 describe.each(['deno', 'bun'] as const)('%s', (name) => {
-  test('the log over a folder keeps the contract', { timeout: 120_000 }, async () => {
+  test.each([
+    ['volume', CHECKS, NEED_FAULTS_TO_ORDER],
+    ['archive', ARCHIVE_CHECKS, 0],
+  ] as const)('the %s in a folder keeps the contract', { timeout: 120_000 }, async (subject, checks, skipped) => {
     const [command = '', ...args] = runner(name);
-    const { stdout } = await execute(command, [...args, join(ROOT, 'test/contract/main.ts')]);
-    expect(JSON.parse(stdout)).toEqual({ passed: CHECKS - NEED_FAULTS_TO_ORDER, skipped: NEED_FAULTS_TO_ORDER, failed: [] });
+    const { stdout } = await execute(command, [...args, join(ROOT, 'test/contract/main.ts'), subject]);
+    expect(JSON.parse(stdout)).toEqual({ passed: checks - skipped, skipped, failed: [] });
   });
 
   test('the command line produces, consumes and acknowledges', { timeout: 60_000 }, async () => {

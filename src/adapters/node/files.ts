@@ -137,7 +137,8 @@ async function guarded<T>(name: string, call: () => Promise<T>): Promise<T> {
   }
 }
 
-function translated(name: string, error: unknown): Error {
+/** What the system has thrown, with the file's name for its path, and a full disk as what it is. */
+export function translated(name: string, error: unknown): Error {
   const { code, syscall } = error as NodeJS.ErrnoException;
   const text = `${syscall ?? 'a call'} of ${name}: ${code ?? String(error)}`;
   return code === 'ENOSPC' || code === 'EDQUOT' ? new DiskFullError(text) : new Error(text, { cause: error });
