@@ -51,6 +51,8 @@ export interface RuntimeOptions {
   /** Binding → class of an object. */
   readonly objects?: Readonly<Record<string, string>>;
   readonly bindings?: Readonly<Record<string, string>>;
+  /** Binding → name of a bucket of R2; what is in it lies in the folder too. */
+  readonly buckets?: Readonly<Record<string, string>>;
   readonly port?: number;
 }
 
@@ -60,6 +62,7 @@ export function workerd({
   folder,
   objects = { WAYSIDE_CATALOG: 'WaysideCatalog', WAYSIDE_PARTITION: 'WaysidePartition' },
   bindings = {},
+  buckets = {},
   port = 0,
 }: RuntimeOptions): Miniflare {
   return new Miniflare(
@@ -72,6 +75,7 @@ export function workerd({
       port,
       cf: false,
       durableObjects: Object.fromEntries(Object.entries(objects).map(([name, className]) => [name, { className, useSQLite: true }])),
+      r2Buckets: buckets,
       resourcePersistencePath: folder,
       bindings,
     }),

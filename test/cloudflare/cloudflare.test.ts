@@ -7,7 +7,10 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { expect, onTestFinished, test } from 'vitest';
+import { R2Archive } from '../../src/adapters/cloudflare/archive.ts';
+import type { Bucket } from '../../src/adapters/cloudflare/platform.ts';
 import { connect } from '../../src/client/index.ts';
+import { ARCHIVE_CHECKS } from '../contract/archive.ts';
 import { CHECKS } from '../contract/volume.ts';
 import { runKills } from '../kill/kills.ts';
 import { temporaryFolder } from '../node/_process.ts';
@@ -49,6 +52,27 @@ test('the log over the SQLite of an object keeps the contract, in workerd', { ti
   const { base } = await running({ script: await bundle('contract-worker.ts'), objects: { CONTRACT: 'ContractObject' } });
   const answer = await fetch(base);
   expect(await answer.json()).toEqual({ passed: CHECKS - NEED_A_SECOND_OPENER, skipped: NEED_A_SECOND_OPENER, failed: [] });
+});
+
+test('an archive in a bucket of R2 keeps the contract, in workerd', { timeout: 120_000 }, async () => {
+  const { base } = await running({ script: await bundle('archive-worker.ts'), objects: {}, buckets: { ARCHIVE: 'archive' } });
+  const answer = await fetch(base);
+  expect(await answer.json()).toEqual({ passed: ARCHIVE_CHECKS, skipped: 0, failed: [] });
+});
+
+test('an archive tells a failure of R2 from a range that is beyond the end', async () => {
+  const failing = (size: number): Bucket => ({
+    put: () => Promise.reject(new Error('put: busy')),
+    get: () => Promise.reject(new Error('get: busy')),
+    head: async () => ({ size }),
+    list: () => Promise.reject(new Error('list: busy')),
+    delete: () => Promise.reject(new Error('delete: busy')),
+  });
+  const archive = new R2Archive(failing(10));
+  await expect(archive.get('a', 9, 5)).rejects.toThrow('get: busy');
+  await expect(archive.get('a')).rejects.toThrow('get: busy');
+  expect(await archive.get('a', 10, 5)).toEqual(new Uint8Array(0));
+  await expect(archive.put('a', new Uint8Array(1))).rejects.toThrow('put: busy');
 });
 
 test('killed, and its objects ended again and again, under load: nothing answered is lost', { timeout: 180_000 }, async () => {

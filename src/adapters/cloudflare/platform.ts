@@ -80,3 +80,22 @@ export interface WaysideEnv {
   /** Bytes that an object may hold. */
   readonly WAYSIDE_BYTES_MAX?: string | undefined;
 }
+
+/** A bucket of R2. Keys are in the order of their bytes. */
+export interface Bucket {
+  /** @returns null where the condition does not hold: there is an object */
+  put(key: string, bytes: Uint8Array, options: { readonly onlyIf: { readonly etagDoesNotMatch: '*' } }): Promise<object | null>;
+  get(
+    key: string,
+    options?: { readonly range: { readonly offset: number; readonly length?: number } },
+  ): Promise<{ arrayBuffer(): Promise<ArrayBuffer> } | null>;
+  head(key: string): Promise<{ readonly size: number } | null>;
+  /** @param options.limit 1 to 1,000; there may be fewer, and more behind them: `truncated` says so */
+  list(options: {
+    readonly prefix: string;
+    readonly startAfter?: string;
+    readonly cursor?: string;
+    readonly limit: number;
+  }): Promise<{ readonly objects: readonly { readonly key: string }[]; readonly truncated: boolean; readonly cursor?: string }>;
+  delete(key: string): Promise<void>;
+}
