@@ -18,6 +18,7 @@ const COMMANDS = {
   reference: ['scripts/reference.ts'],
   format: ['node_modules/@biomejs/biome/bin/biome', 'check', '--write'],
   bench: ['bench/main.ts'],
+  flame: ['bench/flame/main.ts'],
   simulate: ['test/simulation/main.ts'],
   soak: ['scripts/soak.ts'],
   demo: ['scripts/demo.ts'],
