@@ -33,6 +33,7 @@ const BENCHES: Record<string, Bench> = {
   stations: { seconds: (rounds) => 3 * (rounds + 1), load: async () => (await import('./stations.ts')).run },
   opening: { seconds: (rounds) => 12 + 2 * rounds, load: async () => (await import('./opening.ts')).run },
   flat: { seconds: (rounds) => 20 + 3 * Math.max(rounds, 9), load: async () => (await import('./flat.ts')).run },
+  features: { seconds: (rounds) => 4 * (Math.max(rounds, 15) + 1), load: async () => (await import('./features.ts')).run },
   kept: { seconds: () => 60, load: async () => (await import('./kept.ts')).run },
   everywhere: {
     seconds: (rounds, seconds) => (rounds + 1) * (12 + 6 * seconds),
