@@ -2,7 +2,7 @@
 
 import type { Publisher } from '../../src/cli/bench/drive.ts';
 import { payloadOf } from '../../src/cli/bench/drive.ts';
-import type { Station, Wayside } from '../../src/client/index.ts';
+import type { Station, Wayside, WaysideError } from '../../src/client/index.ts';
 import { connect } from '../../src/client/index.ts';
 import type { Client, ClientOptions, Gather } from './client.ts';
 import { BATCH, PREFETCH, UNDER_WAY } from './client.ts';
@@ -36,16 +36,18 @@ class Sdk implements Client {
   }
 
   async consume(stream: string, group: string, count: number): Promise<void> {
+    const lost: WaysideError[] = [];
     const messages = this.#station(stream)
       .group(group)
-      .messages({ prefetch: { messages: PREFETCH } });
-    const acks: PromiseLike<void>[] = [];
+      .messages({ prefetch: { messages: PREFETCH }, onLost: (_, error) => lost.push(error) });
+    let left = count;
     for await (const message of messages) {
-      acks.push(message.ack());
-      if (acks.length === count) break;
+      message.ack();
+      if (--left === 0) break;
     }
-    await Promise.all(acks);
+    // Resolves when every ack is answered; one that did not count is told of.
     await messages.stop();
+    if (lost.length > 0) throw lost[0];
   }
 
   publish(stream: string, payload: Uint8Array): Promise<unknown> {
