@@ -6,7 +6,8 @@
  */
 import { once } from 'node:events';
 import { decode, Encoder } from '@msgpack/msgpack';
-import { WebSocket } from 'ws';
+import type { WebSocket } from 'ws';
+import { TrustedWebSocket } from '../../src/adapters/node/index.ts';
 import type { Publisher } from '../../src/cli/bench/drive.ts';
 import { payloadOf } from '../../src/cli/bench/drive.ts';
 import { BatchBuilder } from '../../src/core/batch/build.ts';
@@ -74,7 +75,7 @@ class Frames implements Client {
     const id = ++this.#id;
     return new Promise((resolve, reject) => {
       this.#calls.set(id, { resolve, reject });
-      // Masking copies the bytes before `send` returns, so the encoder's own buffer will do.
+      // The bytes are taken before `send` returns, so the encoder's own buffer will do.
       this.#socket.send(this.#encoder.encodeSharedRef({ ...frame, id }));
     });
   }
@@ -91,7 +92,7 @@ class Frames implements Client {
 }
 
 export async function open(options: ClientOptions): Promise<Client> {
-  const socket = new WebSocket(`ws://127.0.0.1:${options.port}/v1/ws`, [FRAME_PROTOCOLS[0]], { perMessageDeflate: false });
+  const socket = new TrustedWebSocket(`ws://127.0.0.1:${options.port}/v1/ws`, [FRAME_PROTOCOLS[0]]);
   await once(socket, 'open');
   const welcome = once(socket, 'message');
   socket.send(new Encoder().encode({ op: 'hello' }));

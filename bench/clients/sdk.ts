@@ -1,5 +1,6 @@
 /** Wayside's own SDK, as an application uses it. */
 
+import { TrustedWebSocket } from '../../src/adapters/node/index.ts';
 import type { Publisher } from '../../src/cli/bench/drive.ts';
 import { payloadOf } from '../../src/cli/bench/drive.ts';
 import type { Station, Wayside, WaysideError } from '../../src/client/index.ts';
@@ -13,7 +14,7 @@ class Sdk implements Client {
 
   constructor(options: ClientOptions) {
     this.#options = options;
-    this.#wayside = connect(`http://127.0.0.1:${options.port}`);
+    this.#wayside = connect(`http://127.0.0.1:${options.port}`, { WebSocket: TrustedWebSocket });
   }
 
   async prepare(stream: string): Promise<void> {

@@ -3,3 +3,4 @@ export type { Embedded, EmbeddedClientOptions, EmbedOptions } from './embed.ts';
 export { embed } from './embed.ts';
 export type { Host, HostOptions } from './host.ts';
 export { startHost } from './host.ts';
+export { TrustedWebSocket } from './socket.ts';
