@@ -188,7 +188,9 @@ export interface Volume {
    * @throws CORRUPTION the range is damaged; nothing of it is served
    */
   read(actor: ActorKey, from: number, bytesMax: number, what: 'all' | 'data'): Soon<readonly StoredEntry[]>;
-  /** The same without bodies, at most `countMax`. */
+  /** The living data entry of that index, if it is in memory: what is wanted one by one. */
+  entry(actor: ActorKey, index: number): StoredEntry | undefined;
+  /** The same as `read` without bodies, at most `countMax`. */
   heads(actor: ActorKey, from: number, countMax: number, what: 'all' | 'data'): Soon<readonly EntryHead[]>;
   /**
    * Index of the first living data entry whose last sequence (`first + count − 1`) is ≥ `value`, or whose time is ≥

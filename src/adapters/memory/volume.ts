@@ -113,6 +113,11 @@ export class MemoryVolume implements Volume {
     return found;
   }
 
+  entry(key: ActorKey, index: number): StoredEntry | undefined {
+    for (const entry of this.#living(key, index, 'data')) return entry.index === index ? entry : undefined;
+    return undefined;
+  }
+
   heads(key: ActorKey, from: number, countMax: number, what: 'all' | 'data'): readonly EntryHead[] {
     const found: EntryHead[] = [];
     for (const { body: _, ...head } of this.#living(key, from, what)) {

@@ -108,6 +108,7 @@ async function openReadOnly(files: Files, notes: string[]): Promise<{ volume: Vo
     hasRoom: () => false,
     makeRoom: never,
     read: (...args) => reading.read(...args),
+    entry: (...args) => reading.entry(...args),
     heads: (...args) => reading.heads(...args),
     find: (...args) => reading.find(...args),
     section: (...args) => reading.section(...args),

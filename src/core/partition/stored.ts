@@ -103,6 +103,8 @@ export class Stored {
   #entry(index: number): Soon<StoredEntry> {
     const kept = this.#window.at(index);
     if (kept !== undefined) return kept;
+    const now = this.#log.volume.entry(this.#log.key, index);
+    if (now !== undefined) return now;
     const read = this.#log.volume.read(this.#log.key, index, READ_AHEAD_BYTES, 'data');
     return soon(read, (entries) => {
       if (read instanceof Promise) this.#window.add(entries);

@@ -450,6 +450,14 @@ export class RowVolume implements Volume {
     return this.#fromRows(actor, begin, what, basket, true);
   }
 
+  entry(key: ActorKey, index: number): StoredEntry | undefined {
+    this.#check();
+    const actor = this.#actors.get(key);
+    if (actor === undefined || index < Math.max(actor.tailFrom, firstOf(actor, 'data'))) return undefined;
+    const [entry] = gather(actor, index, 'data', new Basket(1, Infinity));
+    return entry?.index === index ? entry : undefined;
+  }
+
   heads(key: ActorKey, from: number, countMax: number, what: 'all' | 'data'): Soon<readonly EntryHead[]> {
     this.#check();
     const actor = this.#actors.get(key);

@@ -127,6 +127,10 @@ export class LogVolume implements Volume {
     return this.#open().reading.read(actor, from, bytesMax, what);
   }
 
+  entry(actor: ActorKey, index: number): StoredEntry | undefined {
+    return this.#open().reading.entry(actor, index);
+  }
+
   heads(actor: ActorKey, from: number, countMax: number, what: 'all' | 'data'): Soon<readonly EntryHead[]> {
     return this.#open().reading.heads(actor, from, countMax, what);
   }

@@ -49,6 +49,13 @@ export class Reading {
     return entries ?? this.#again(() => this.#readLater(actor, from, bytesMax, what));
   }
 
+  entry(key: ActorKey, index: number): StoredEntry | undefined {
+    const actor = this.#store.actors.byKey.get(key);
+    const found = actor && this.#collect(actor, index, 0, 1, 'data');
+    const [entry] = (Array.isArray(found) ? this.#fromMemory(found) : undefined) ?? [];
+    return entry?.index === index ? entry : undefined;
+  }
+
   heads(key: ActorKey, from: number, countMax: number, what: 'all' | 'data'): Soon<readonly EntryHead[]> {
     const actor = this.#store.actors.byKey.get(key);
     if (!actor || countMax < 1) return [];

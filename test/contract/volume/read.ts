@@ -50,6 +50,28 @@ export const readChecks: VolumeCheck[] = [
       }),
   },
   {
+    name: 'an entry is given by itself where it is in memory: a living one of data alone',
+    run: (make) =>
+      withVolume(make, async (on) => {
+        // What is not written is in memory.
+        on.commit(append(A, 1), append(A, 2), state(A, 3), append(A, 4), append(B, 1), append(A, 5));
+        const given = (index: number) => on.current.entry(A, index);
+        const bodies = [2, 4, 5].map((index) => [index, given(index)?.index, given(index)?.body] as const);
+        equal([given(3), given(6), given(0), on.current.entry(C, 1)], [undefined, undefined, undefined, undefined], 'state, and none');
+        on.commit({ do: 'trim', actor: A, data: 3, state: 1 });
+        equal([given(1), given(2), given(4)?.index], [undefined, undefined, 4], 'trimmed');
+        for (const [index, found, body] of bodies) {
+          equal(found, index, `entry ${index}`);
+          const [read] = index < 3 ? [] : await on.current.read(A, index, 0, 'data');
+          if (read !== undefined) equal(body, read.body, `body of entry ${index}`);
+        }
+        if (!make.traits.persistent) return;
+        await on.again();
+        for (const index of [4, 5]) assert([undefined, index].includes(on.current.entry(A, index)?.index), `entry ${index}, opened again`);
+        equal(on.current.entry(A, 2), undefined, 'trimmed, opened again');
+      }),
+  },
+  {
     name: 'read of data leaves out state entries, and does not count them',
     run: (make) =>
       withVolume(make, async (on) => {
