@@ -417,7 +417,10 @@ export class Session implements Stage {
       lookAgain();
       asked.then(
         (value) => hear({ is: 'answered', value }),
-        (error: unknown) => hear(this.#refusal(what, error)),
+        (error: unknown) => {
+          // Nobody hears of what a front that has died would have said.
+          if (isOpen && !front.caller.process.dead) hear(this.#refusal(what, error));
+        },
       );
     });
   }

@@ -40,6 +40,8 @@ export function drawSpread(chance: Chance): SpreadProfile {
     calls: chance.pick([10, 30, 50]),
     lifeMs: chance.pick([300, 1000, 4000]),
     weather,
+    // Somebody waits longer than anything may take.
+    limits: { ...drawn.limits, waitMsMax: 3_600_000 },
     // Whoever slept sooner would never do what is put off for a tenth of a second (partition/trimming.ts); platforms wait for 10 s.
     habitat: { delayMs: chance.pick([0.5, 3, 20]), sleepMs: chance.pick([undefined, 150, 150, 1_000]) },
     rows: { idleMs: chance.pick([2, 50, 1000]), settleFlushes: chance.pick([3, 50, 1000]), tailBytes: chance.pick([1000, 1_000_000]) },
