@@ -320,6 +320,8 @@ export class Session implements Stage {
   #front: OpenFront | undefined;
   /** What was under way over a front that has ended is over. */
   #ready: Promise<void> = Promise.resolve();
+  /** Calls without an answer, by front: how to end them. */
+  readonly #open = new Map<Caller, Set<() => void>>();
 
   constructor(campaign: SpreadCampaign, chance: Chance, habits: FrontHabits) {
     this.#campaign = campaign;
@@ -392,34 +394,40 @@ export class Session implements Stage {
     this.#ready = Promise.all([this.#ready, this.#landed(front)]).then(() => undefined);
   }
 
+  /** Whoever waits for it hears that nobody knows, before anything is sent over another one. */
   async #landed({ caller }: OpenFront): Promise<void> {
     while (caller.underway > 0) await this.#campaign.sleep(5);
+    for (const giveUp of this.#open.get(caller) ?? []) giveUp();
+    await this.#campaign.sleep(0);
   }
 
   #outcome<T>(front: OpenFront, what: string, asked: Promise<T>, waitMs: number): Promise<Outcome<T>> {
     const { world } = this.#campaign;
     return new Promise((resolve) => {
       let isOpen = true;
+      const { caller } = front;
+      const open = this.#open.get(caller) ?? new Set();
+      this.#open.set(caller, open);
       const hear = (outcome: Outcome<T>): void => {
         if (!isOpen) return;
         isOpen = false;
         late();
+        open.delete(giveUp);
+        if (open.size === 0) this.#open.delete(caller);
         resolve(outcome);
       };
+      const giveUp = (): void => hear({ is: 'unknown' });
+      open.add(giveUp);
       const late = world.at(waitMs + ANSWER_MS_MAX, () => {
-        if (!front.caller.process.dead) this.#campaign.fail(new Violation(`I9: no answer within ${waitMs + ANSWER_MS_MAX} ms to: ${what}`));
+        this.#campaign.fail(new Violation(`I9: no answer within ${waitMs + ANSWER_MS_MAX} ms to: ${what}`));
       });
-      const lookAgain = (): void => {
-        if (!isOpen) return;
-        if (front.caller.process.dead && front.caller.underway === 0) hear({ is: 'unknown' });
-        else world.at(10, lookAgain);
-      };
-      lookAgain();
       asked.then(
-        (value) => hear({ is: 'answered', value }),
+        (value) => {
+          if (!caller.process.dead) hear({ is: 'answered', value });
+        },
         (error: unknown) => {
           // Nobody hears of what a front that has died would have said.
-          if (isOpen && !front.caller.process.dead) hear(this.#refusal(what, error));
+          if (isOpen && !caller.process.dead) hear(this.#refusal(what, error));
         },
       );
     });

@@ -131,7 +131,9 @@ export class Bells {
     const isHeard = () => [...this.#owed].every(([uid, { groups }]) => groups.size === 0 && (!this.#isReading || this.#read.has(uid)));
     while (!isHeard()) {
       if (this.#admin.now() > end) {
-        const [uid, { groups }] = [...this.#owed].find(([each, { groups }]) => groups.size > 0 || !this.#read.has(each))!;
+        const [uid, { groups }] = [...this.#owed].find(
+          ([each, { groups }]) => groups.size > 0 || (this.#isReading && !this.#read.has(each)),
+        )!;
         const who = groups.size > 0 ? `a consumer of ${[...groups].join()}` : 'a reader';
         throw new Violation(`hints: message ${uid} is there in round ${round}, ${who} waits for it, and is not told`);
       }
@@ -174,13 +176,16 @@ export class Bells {
   }
 
   async #ack(session: Session, group: string, blocks: readonly (Block & { readonly lease: string })[]): Promise<void> {
-    const receipts = blocks.flatMap(({ partition, first, count, lease }) =>
-      Array.from({ length: count }, (_, i) => `${partition}.${first + i}.${lease}`),
+    const leased = blocks.flatMap((block) =>
+      uidsOf(block).map((uid, i) => ({ uid, receipt: `${block.partition}.${block.first + i}.${block.lease}` })),
     );
+    const receipts = leased.map(({ receipt }) => receipt);
     const acked = await session.call(`ack ${receipts.join(' ')}`, (broker) => broker.settle(SPACE, STATION, group, 'ack', { receipts }));
-    // Where some do not count, their leases have run out: somebody else has them, or will.
-    if (acked.is === 'refused' || (acked.is === 'answered' && acked.value.length > 0)) return;
-    for (const uid of blocks.flatMap(uidsOf)) {
+    if (acked.is === 'refused') throw new Violation(`bells: acking is refused with ${acked.code}: ${acked.text}`);
+    // What does not count has no lease any more: somebody else has it, or will. What has no answer may count.
+    const failed = new Set(acked.is === 'answered' ? acked.value.map(({ receipt }) => receipt) : []);
+    for (const { uid, receipt } of leased) {
+      if (failed.has(receipt)) continue;
       this.#acked.add(`${group} ${uid}`);
       this.#owed.get(uid)?.groups.delete(group);
     }
