@@ -312,7 +312,6 @@ export interface FrontHabits {
 
 /** One client's way to the broker: over one front after another, of one isolate or another. */
 export class Session implements Stage {
-  readonly losesCancelled = true;
   readonly #campaign: SpreadCampaign;
   readonly #chance: Chance;
   readonly #habits: FrontHabits;
@@ -353,6 +352,11 @@ export class Session implements Stage {
 
   isOver(): boolean {
     return this.#campaign.isOver;
+  }
+
+  /** What is given back uncounted is given back later, if at all; and one partition may be heard while another is not. */
+  losesLeases(isCancelled: boolean): boolean {
+    return isCancelled || this.#campaign.isRough;
   }
 
   pause(ms: number): Promise<void> {
