@@ -390,7 +390,12 @@ export class Session implements Stage {
     return this.#front;
   }
 
-  /** The front dies: what it has asked for goes on without it. */
+  /** The front that it has now dies. */
+  end(): void {
+    if (this.#front !== undefined && !this.#front.caller.process.dead) this.#end(this.#front);
+  }
+
+  /** A front dies: what it has asked for goes on without it. */
   #end(front: OpenFront): void {
     this.count('fronts ended');
     front.caller.die();

@@ -40,6 +40,8 @@ export interface Habitat {
 const ALARM_AGAIN_MS = 2_000;
 /** The longest that an object lives on after the event that kills it. */
 const KILL_MS = 3;
+/** One after another, whatever the rounding of times. */
+const STEP_MS = 1e-6;
 /** What is nearly due rings together, as in the adapter's timers. */
 const GRAIN_MS = 5;
 
@@ -129,7 +131,7 @@ export class Caller {
 
   /** In how many milliseconds what it sends now arrives: never before what it sent before. */
   arrival(to: string, { world, delay }: Platform): number {
-    const at = Math.max(world.time + delay, this.#arrivals.get(to) ?? 0);
+    const at = Math.max(world.time + delay, (this.#arrivals.get(to) ?? 0) + STEP_MS);
     this.#arrivals.set(to, at);
     return at - world.time;
   }
@@ -434,7 +436,7 @@ export class Socket {
 
   #later(to: 'near' | 'far', arrive: () => void): void {
     const { world, delay } = this.#platform;
-    this.#last[to] = Math.max(world.time + delay, this.#last[to]);
+    this.#last[to] = Math.max(world.time + delay, this.#last[to] + STEP_MS);
     world.at(this.#last[to] - world.time, arrive, to === 'near' ? this.#caller.process : undefined);
   }
 

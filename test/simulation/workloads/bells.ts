@@ -25,8 +25,8 @@ const BOUND_MS = 5_000;
 const ROUNDS = 12;
 
 interface Waiter {
+  /** Some share one, and so a front and its channels. */
   readonly session: Session;
-  isOver: boolean;
   abort: () => void;
 }
 
@@ -101,10 +101,11 @@ export class Bells {
     await this.#heard(round);
   }
 
-  /** One who waits goes, and another comes. */
+  /** One who waits goes, alone or with its front, and comes again. */
   #leave(waiter: Waiter): void {
     this.#campaign.count('waiters that go');
-    waiter.abort();
+    if (this.#chance.happens(0.5)) waiter.abort();
+    else waiter.session.end();
   }
 
   async #ring(): Promise<void> {
@@ -146,7 +147,8 @@ export class Bells {
   // ── Who waits ──────────────────────────────────────────────────────────────────────────────────────────────────
 
   #begin(group: string): void {
-    const waiter: Waiter = { session: this.#campaign.session(`waiter at ${group}`), isOver: false, abort: () => undefined };
+    const shared = this.#chance.happens(0.5) ? this.#waiters.at(-1)?.session : undefined;
+    const waiter = { session: shared ?? this.#campaign.session(`waiter at ${group}`), abort: () => undefined };
     this.#waiters.push(waiter);
     this.#goOn(this.#consume(waiter, group, `w${this.#waiters.length}`));
   }
