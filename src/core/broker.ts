@@ -136,7 +136,12 @@ class OpenBroker implements CatalogBroker {
     if (this.#life.refusing !== undefined) throw this.#life.refusing;
     checkName('namespace', ns);
     checkName('station', name);
-    return this.#parts.catalog.state.find(ns, name) ?? this.#missing(() => this.#parts.catalog.station(ns, name));
+    return this.#parts.catalog.state.find(ns, name) ?? this.#missingStation(ns, name);
+  }
+
+  async #missingStation(ns: string, name: string): Promise<Station> {
+    await this.#parts.visits.gone(this.#parts.catalog.state.namespaces.get(ns), name);
+    return this.#missing(() => this.#parts.catalog.station(ns, name));
   }
 
   async #missing<T>(find: () => T): Promise<T> {
@@ -187,6 +192,7 @@ class OpenBroker implements CatalogBroker {
     checkName('namespace', ns);
     checkName('station', name);
     const { station, created } = await this.#decided((catalog) => catalog.putStation(ns, name, input));
+    await this.#parts.visits.gone(station.namespace, name);
     await this.#parts.catalog.durable();
     return { created, station: await this.#describe(station) };
   }

@@ -12,7 +12,7 @@
  * - I9: every call is answered within bounded time, every group drains once the faults are over;
  * - I16: at rest the disk is within its bound; and the state of each actor is the same live and by replay (checkers/state.ts).
  *
- * Elsewhere: what is asked (workloads/), the disk (faults/), the world (world.ts).
+ * Elsewhere: what is asked (workloads/), what is checked at rest (rest.ts), the disk (faults/), the world (world.ts).
  *
  *   node test/simulation/broker.ts --seed 7            replays one seed and prints what happened
  *   node test/simulation/broker.ts --seed 1 --seeds 1000
@@ -26,27 +26,20 @@ import { WaysideError } from '../../src/core/errors.ts';
 import { planted } from '../../src/core/faults.ts';
 import type { Volume } from '../../src/core/ports.ts';
 import { LogVolume } from '../../src/core/volume/log.ts';
-import type { Ends } from './checkers/groups.ts';
-import { checkCounts, checkDrained, checkPending } from './checkers/groups.ts';
-import { checkListed } from './checkers/letters.ts';
-import type { Seen } from './checkers/log.ts';
-import { checkComplete, checkRead, forgetFrom, readBlock, recordBytes } from './checkers/log.ts';
-import { checkProducers } from './checkers/producers.ts';
-import { checkBounds } from './checkers/retention.ts';
-import { checkCame } from './checkers/schedule.ts';
+import { checkRead } from './checkers/log.ts';
 import { excess as overBound } from './checkers/space.ts';
 import { difference, walk } from './checkers/state.ts';
-import type { StationSlot as Slot } from './checkers/told.ts';
 import { StationLife, StationSlot, Told, Violation } from './checkers/told.ts';
 import { apart } from './faults/apart.ts';
 import type { CutOdds } from './faults/disk.ts';
 import { Disk, drawCutOdds } from './faults/disk.ts';
 import type { FaultOdds } from './faults/files.ts';
 import { NO_FAULTS, SimFiles } from './faults/files.ts';
+import { Rest } from './rest.ts';
 import type { End, Profile } from './workloads/broker.ts';
 import { drawProfile, pickWeighted } from './workloads/broker.ts';
 import type { Outcome, Stage } from './workloads/clients.ts';
-import { Clients, Consumer, NAMESPACE } from './workloads/clients.ts';
+import { Clients } from './workloads/clients.ts';
 import type { CountedName } from './workloads/counting.ts';
 import { countedNames, countingProducers } from './workloads/counting.ts';
 import { Stepping } from './workloads/stepping.ts';
@@ -588,7 +581,7 @@ class Campaign implements Stage {
       for (const slot of this.told.slots) {
         if (slot.life === undefined || slot.changing !== undefined || slot.config.durability === 'memory') continue;
         const { logs } = slot.life;
-        const seen = await this.#during(life, this.#readAll(slot));
+        const seen = await this.#during(life, this.#rest(true).readAll(slot));
         for (const log of seen === undefined ? [] : logs)
           checkRead(
             log,
@@ -611,67 +604,28 @@ class Campaign implements Stage {
    * @returns whether it was answered
    */
   async #audit(afterLoss: boolean): Promise<boolean> {
-    for (const slot of this.told.slots) {
-      const { life } = slot;
-      if (life === undefined || slot.changing !== undefined) continue;
-      const looked = await this.#lookAtAll(slot);
-      if (looked === undefined) return false;
-      const { ends, seen, later } = looked;
-      for (const log of life.logs) {
-        const { first, next, bytes } = ends[log.partition]!;
-        const mine = seen.filter((each) => each.partition === log.partition);
-        // The prefix that is left says what it said before; what is behind its end was never certain.
-        if (slot.config.durability === 'buffered' && afterLoss && this.#lost) {
-          forgetFrom(log, first, next);
-          for (const group of slot.groups) group.life?.partitions[log.partition]?.forgetFrom(next);
-        }
-        checkRead(log, mine[0]?.sequence ?? first, mine, log.first, { now: this.brokerNow() });
-        checkComplete(log, first, next, { now: this.brokerNow() });
-        checkProducers(log);
-        const end = (mine.at(-1)?.sequence ?? next - 1) + 1;
-        // What was trimmed while it was read is passed over.
-        if (end !== next && later[log.partition]!.first < next)
-          throw new Violation(`I3: ${slot.name}/${log.partition} says that it ends before ${next}, and is read up to ${end}`);
-        const stored = recordBytes(log, first, next);
-        if (later[log.partition]!.first === first && stored !== undefined && stored !== bytes)
-          throw new Violation(`I3: ${slot.name}/${log.partition} says ${bytes} bytes, and has ${stored}`);
-      }
-    }
+    if (!(await this.#rest(afterLoss).audit())) return false;
     this.#lost = false;
     return true;
   }
 
-  /** What is there, at a time when nothing comes that was delayed. */
-  async #lookAtAll(slot: Slot) {
-    for (let tries = 0; ; tries++) {
-      const ends = await this.#ends(slot);
-      const seen = ends && (await this.#readAll(slot));
-      const later = seen && (await this.#ends(slot));
-      if (ends === undefined || seen === undefined || later === undefined) return undefined;
-      if (ends.every(({ next }, partition) => later[partition]!.next === next)) return { ends, seen, later };
-      if (tries > 1000) throw new Violation(`I9: messages come to ${slot.name} without end, and nobody sends any`);
-    }
+  #rest(afterLoss: boolean): Rest {
+    return new Rest(this, {
+      chance: this.#world.chance,
+      own: this.#chance,
+      yearJumps: this.#profile.yearJumps,
+      // The prefix that is left says what it said before; what is behind its end was never certain.
+      hasLost: ({ config }) => config.durability === 'buffered' && afterLoss && this.#lost,
+      settled: () => this.#spaceSettles(),
+    });
   }
 
-  async #ends(slot: Slot): Promise<(Ends[number] & { bytes: number })[] | undefined> {
-    const outcome = await this.call(`info ${slot.name}`, (broker) => broker.station(NAMESPACE, slot.name));
-    if (outcome.is === 'refused') throw new Violation(`I1: station ${slot.name} is refused with ${outcome.code}`);
-    if (outcome.is !== 'answered') return undefined;
-    return outcome.value.counts.map(({ first, last, bytes }) => ({ first, next: last + 1, bytes }));
-  }
-
-  async #readAll(slot: Slot): Promise<Seen[] | undefined> {
-    const seen: Seen[] = [];
-    for (let cursor: string | undefined; ; ) {
-      const from = cursor === undefined ? ('start' as const) : undefined;
-      const outcome = await this.call(`read all of ${slot.name}`, (broker) =>
-        broker.read(NAMESPACE, slot.name, { from, cursor, limit: 1000 }),
-      );
-      if (outcome.is === 'refused') throw new Violation(`I1: reading ${slot.name} is refused with ${outcome.code}: ${outcome.text}`);
-      if (outcome.is !== 'answered') return undefined;
-      for (const block of outcome.value.blocks) seen.push(...readBlock(this.told, slot.name, block));
-      cursor = outcome.value.cursor;
-      if (outcome.value.end) return seen;
+  async #spaceSettles(): Promise<void> {
+    let excess: string | undefined = 'not asked';
+    for (let tries = 0; excess !== undefined; tries++) {
+      if (tries > 60) throw new Violation(excess);
+      await this.#sleep(500);
+      excess = overBound(this.#life!.volume.stats(), this.#disk, LARGEST_COMMIT_BYTES);
     }
   }
 
@@ -685,7 +639,7 @@ class Campaign implements Stage {
     const unanswered = countingProducers(this, this.#world.chance.fork('counting at rest'), this.#profile.counting, this.#counted);
     await this.#during(life, Promise.all(unanswered.map((each) => each.finish())));
     if (this.#stepping) await this.#during(life, this.#stepping.finish(this));
-    await this.#during(life, this.#atRest());
+    await this.#during(life, this.#rest(true).check());
     const image = copyOf(this.#disk);
     await this.#end(life, 'close');
     await this.#compare(image);
@@ -693,115 +647,6 @@ class Campaign implements Stage {
     if (!(await this.#open(last))) throw new Violation('I9: the broker does not open at last');
     if (!(await this.#during(last, this.#audit(false)))) throw new Violation('I9: not everything can be read at last');
     await this.#end(last, 'close');
-  }
-
-  async #atRest(): Promise<void> {
-    const life = this.#life!;
-    for (const slot of this.told.slots) {
-      const ends = await this.#ends(slot);
-      if (ends === undefined) throw new Violation(`I9: ${slot.name} is not described at rest`);
-      for (const group of slot.groups) {
-        if (group.life === undefined || group.changing !== undefined)
-          throw new Violation(`I9: group ${group.name} of ${slot.name} was not made at rest`);
-        const info = await this.call(`group ${group.name}`, (broker) => broker.group(NAMESPACE, slot.name, group.name));
-        const askedAt = this.now();
-        const pending = await this.call(`pending ${group.name}`, (broker) =>
-          broker.pending(NAMESPACE, slot.name, group.name, { limit: 1000 }),
-        );
-        const after = await this.#ends(slot);
-        if (info.is !== 'answered' || pending.is !== 'answered')
-          throw new Violation(`I9: group ${group.name} of ${slot.name} is not described at rest`);
-        // Where something was trimmed meanwhile the two do not speak of the same.
-        if (JSON.stringify(after) === JSON.stringify(ends)) checkCounts(group.life, info.value, ends, askedAt, this.told.era);
-        checkPending(group.life, pending.value.items, ends, this.now(), this.told.era);
-      }
-    }
-    for (const slot of this.told.slots) for (const group of slot.groups) await this.#resume(group);
-    // What is delayed longest comes before it is looked whether anything is left.
-    await this.#sleep(3000);
-    for (const slot of this.told.slots) for (const group of slot.groups) await this.#drain(slot, group);
-    for (const slot of this.told.slots) await this.#checkWake(slot, this.#chance.pick(slot.groups));
-    // Retention by number, age and acknowledgements catches up, and so does the volume.
-    // After this nothing changes by itself any more: no age and no lease is longer.
-    await this.#sleep(4000);
-    let excess: string | undefined = 'not asked';
-    for (let tries = 0; excess !== undefined; tries++) {
-      if (tries > 60) throw new Violation(excess);
-      await this.#sleep(500);
-      excess = overBound(life.volume.stats(), this.#disk, LARGEST_COMMIT_BYTES);
-    }
-    for (const slot of this.told.slots) await this.#checkSettled(slot);
-  }
-
-  /** A crash may have come while it was paused. */
-  async #resume(group: Slot['groups'][number]): Promise<void> {
-    await new Clients(this, this.#world.chance.fork(`resume ${group.name}`)).patch(group, { paused: false });
-  }
-
-  /** Takes and acknowledges until nothing is left: leases that are out run out, what is delayed comes. */
-  async #drain(slot: Slot, group: Slot['groups'][number]): Promise<void> {
-    const consumer = new Consumer(this, this.#world.chance.fork(`drain ${slot.name} ${group.name}`), 'drain');
-    for (let tries = 0; ; ) {
-      const leases = await consumer.fetch(group, { max: 1000, maxBytes: 100_000, waitMs: 0 });
-      if (leases === undefined) throw new Violation(`I9: a fetch of group ${group.name} of ${slot.name} has no answer at rest`);
-      if (leases.length > 0) {
-        if (!(await consumer.settle(group, 'ack', leases)))
-          throw new Violation(`I9: an acknowledgement of group ${group.name} of ${slot.name} has no answer at rest`);
-        continue;
-      }
-      const info = await this.call(`group ${group.name}`, (broker) => broker.group(NAMESPACE, slot.name, group.name));
-      if (info.is === 'answered' && info.value.unread === 0 && info.value.inFlight === 0) return;
-      tries++;
-      if (tries > 200)
-        throw new Violation(
-          `I9: group ${group.name} of ${slot.name} does not drain: ${JSON.stringify(info.is === 'answered' ? info.value : info)}`,
-        );
-      await this.#sleep(250);
-    }
-  }
-
-  /** Who waits is woken by what comes. */
-  async #checkWake(slot: Slot, group: Slot['groups'][number]): Promise<void> {
-    const chance = this.#world.chance.fork(`wake ${slot.name}`);
-    const consumer = new Consumer(this, chance, 'waiter');
-    const waiting = consumer.fetch(group, { max: 1000, maxBytes: 100_000, waitMs: 2000 });
-    await this.#sleep(10);
-    const sent = await new Clients(this, chance).produceOne(slot);
-    const leases = await waiting;
-    if (sent.places.length > 0 && leases?.length === 0)
-      throw new Violation(`I9: group ${group.name} of ${slot.name} waits for messages, and is not woken by message ${sent.uid}`);
-    if (leases !== undefined) await consumer.settle(group, 'ack', leases);
-    for (const other of slot.groups) if (other !== group) await this.#drain(slot, other);
-  }
-
-  async #checkSettled(slot: Slot): Promise<void> {
-    const admin = new Clients(this, this.#world.chance.fork(`letters of ${slot.name}`));
-    const listed = await admin.letters(slot, 1000);
-    const ends = await this.#ends(slot);
-    const outcome = await this.call(`info ${slot.name}`, (broker) => broker.station(NAMESPACE, slot.name));
-    if (listed === undefined || ends === undefined || outcome.is !== 'answered' || slot.life === undefined)
-      throw new Violation(`I9: ${slot.name} is not described at rest`);
-    // After a step of years what is old by the clock stays for a while, or as long as the clock is behind (partition/trust.ts).
-    checkBounds(slot.life, outcome.value, this.#profile.yearJumps ? 0 : this.brokerLeast());
-    const all = await this.#readAll(slot);
-    if (all === undefined) throw new Violation(`I9: ${slot.name} is not read at rest`);
-    const firsts = outcome.value.counts.map(({ first }) => first);
-    checkCame(slot, this.told.sent.values(), new Set(all.map(({ sent }) => sent)), firsts, this.brokerLeast());
-    if (outcome.value.scheduled > 0) throw new Violation(`delay: ${outcome.value.scheduled} messages of ${slot.name} wait at rest`);
-    const lettersAge = typeof slot.config.deadLetter?.maxAgeMs === 'number';
-    for (const group of slot.groups) {
-      const info = await this.call(`group ${group.name}`, (broker) => broker.group(NAMESPACE, slot.name, group.name));
-      if (info.is !== 'answered' || group.life === undefined) throw new Violation(`I9: group ${group.name} is not described at rest`);
-      const mine = [...listed.values()]
-        .filter((name) => name.startsWith(`${group.name} `))
-        .map((name) => name.slice(group.name.length + 1));
-      // A message may have died more than once, where the group was moved back.
-      if (!lettersAge && info.value.dead !== mine.length)
-        throw new Violation(`I7: group ${group.name} of ${slot.name} says ${info.value.dead} dead, ${mine.length} are listed`);
-      const dead = new Set(mine);
-      checkDrained(group.life, ends, dead, lettersAge);
-      if (!lettersAge) checkListed(group.life, dead);
-    }
   }
 
   /** The state that the broker had when it closed, and the one that the log before makes, are the same. */

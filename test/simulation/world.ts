@@ -341,7 +341,7 @@ function before(one: Event, other: Event): boolean {
 }
 
 /** 2030-01-01, so that virtual times look like times. */
-const EPOCH_MS = 1_893_456_000_000;
+export const EPOCH_MS = 1_893_456_000_000;
 const LINES_KEPT = 400;
 
 /**

@@ -111,7 +111,9 @@ export class Life {
   async #load(firstOpening: boolean): Promise<void> {
     await this.parts.catalog.open(firstOpening);
     await this.parts.transfers.cleanUp();
-    await this.parts.visits.resume((error) => this.#report('carry on a command', error));
+    const resumed = this.parts.visits.resume((error) => this.#report('carry on a command', error));
+    // A partition elsewhere may have to ask this catalog first whether it is to begin. Who asks for a station waits for its commands.
+    if (this.#context.places === undefined) await resumed;
   }
 
   #sleeperOf({ state }: Catalog, key: ActorKey): Station | undefined {

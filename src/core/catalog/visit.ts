@@ -61,7 +61,21 @@ export class Visits {
   quiet(station: Station): Promise<unknown> | undefined {
     let open: Command | undefined;
     for (const command of this.#catalog.state.commands.values()) if (command.station.id === station.id) open = command;
-    return open === undefined ? this.#queues.get(station.id) : this.run(open);
+    const told = open === undefined ? this.#queues.get(station.id) : this.run(open);
+    const gone = this.gone(station.namespace, station.name);
+    return gone === undefined ? told : Promise.all([told, gone]);
+  }
+
+  /**
+   * Until nothing is left of those that had the name and were removed; undefined when nothing is. Elsewhere somebody may know them
+   * as they were, and what that one stores would be lost: so it is not said before that they are gone, nor what has their name now.
+   */
+  gone(namespace: number | undefined, name: string): Promise<unknown> | undefined {
+    if (!this.#elsewhere) return undefined;
+    const open = [...this.#catalog.state.commands.values()].filter(
+      ({ verb, station }) => verb === 'remove' && station.namespace === namespace && station.name === name,
+    );
+    return open.length === 0 ? undefined : Promise.all(open.map((command) => this.run(command)));
   }
 
   /** A partition passes over what is older than what it has done last: so what did not come through goes first. */

@@ -68,6 +68,8 @@ import { Waiters } from './waiters.ts';
 
 /** Until giving out what is due is tried again after it failed. */
 const DUE_AGAIN_MS = 5_000;
+/** Where something is on its way to others it is looked after so often: a process that ends meanwhile has to begin again for it. */
+const SEND_AGAIN_MS = 30_000;
 
 const NOTHING_TAKEN: Taken = { count: 0, bytes: 0, blocks: Promise.resolve([]) };
 
@@ -103,6 +105,8 @@ export class Partition implements PartitionCalls {
   readonly #redrive: Redrive;
   readonly #scheduled: Scheduled;
   #alarm = Infinity;
+  /** When what is on its way is looked after again; Infinity: nothing is. */
+  #sendAt = Infinity;
   #isProducingDue = false;
   #removed = false;
 
@@ -169,7 +173,11 @@ export class Partition implements PartitionCalls {
 
   /** What is on its way is seen to. */
   #sendAll(): void {
-    if (this.state.outbox.count + this.state.uncopied.size > 0) this.#ports.outbox(this);
+    if (this.#isSending) this.#ports.outbox(this);
+  }
+
+  get #isSending(): boolean {
+    return this.state.outbox.count + this.state.uncopied.size > 0;
   }
 
   /** Which one of its station it is, from 0. */
@@ -567,7 +575,9 @@ export class Partition implements PartitionCalls {
     if (this.#trust.isGiven) removeLetters(log, agedLetters(state, now), 'age');
     if (state.schedule.earliest <= now) this.#produceDue();
     if (this.#trimming.isDue(this.#trust.due(this.#machine.ageDue()))) this.#trimming.retain();
-    if (state.uncopied.size > 0) this.#sendAll();
+    const isSendDue = this.#sendAt <= now;
+    if (isSendDue) this.#sendAt = Infinity;
+    if (state.uncopied.size > 0 || isSendDue) this.#sendAll();
     this.#stored.forget();
     this.#alarm = Infinity;
     this.#changed();
@@ -601,7 +611,9 @@ export class Partition implements PartitionCalls {
     if (this.#removed) return;
     const timersDue = this.#isProducingDue && this.state.schedule.earliest <= this.log.now ? Infinity : this.#machine.timersDue();
     const lettersDue = this.#trust.due(this.#machine.lettersDue());
-    const due = Math.min(timersDue, lettersDue, this.#trimming.due(this.#trust.due(this.#machine.ageDue())));
+    if (!this.#isSending) this.#sendAt = Infinity;
+    else if (this.#sendAt === Infinity) this.#sendAt = this.log.now + SEND_AGAIN_MS;
+    const due = Math.min(timersDue, lettersDue, this.#sendAt, this.#trimming.due(this.#trust.due(this.#machine.ageDue())));
     if (due === this.#alarm) return;
     this.#alarm = due;
     this.#ports.alarm(this.log.brokerTime(due));

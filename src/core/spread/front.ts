@@ -196,15 +196,18 @@ class Front implements Pick<Broker, Own> {
   ): Promise<readonly ReceiptFailure[]> {
     checkName('group', name);
     const settle = async () => {
-      let id = 0;
+      let of: Station | undefined;
       const failed = await this.#with(namespace, stationName, (station) => {
-        id = station.id;
+        of = station;
         return this.#consuming.settle(station, this.#group(station, name), verb, input);
       });
-      return { failed, id };
+      return { failed, of };
     };
-    const { failed, id } = await settle();
-    const isOld = failed.some(({ code }) => code === 'INVALID_RECEIPT') && (await this.#isAnother(namespace, stationName, id));
+    const { failed, of } = await settle();
+    if (!failed.some(({ code }) => code === 'INVALID_RECEIPT')) return failed;
+    // No partition may have been asked, nor known the group, if none of the receipts is of the station as it was known here.
+    const now = await this.#ask(namespace, stationName);
+    const isOld = now.id !== of?.id || now.groups.get(name)?.id !== of.groups.get(name)?.id;
     return isOld ? (await settle()).failed : failed;
   }
 

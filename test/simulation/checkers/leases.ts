@@ -196,7 +196,8 @@ export function settleEnds(settling: Settling, outcome: string | undefined, isSu
       throw new Violation(`leases: ${verb} of ${where} is refused with ${outcome}, though ${lease.consumer} surely holds it`);
     return;
   }
-  if (latest !== undefined && later(latest, lease) && !track.redriven) {
+  // One of an earlier era may be lost: nobody waits for its entry.
+  if (latest?.era === settling.era && later(latest, lease) && !track.redriven) {
     const done =
       verb === 'ack' &&
       (track.acked !== undefined ||

@@ -56,6 +56,8 @@ export interface Stage {
   /** Resolves after `ms`, or when life is over; and not while everything is held for an audit. */
   pause(ms: number): Promise<void>;
   count(what: string, more?: number): void;
+  /** A fetch that was answered may have leased more than it tells, as a call from part to part of the broker was lost. */
+  losesLeases?(isCancelled: boolean): boolean;
 }
 
 /** That nothing has moved a station, or a group of it, since it was taken. */
@@ -903,7 +905,8 @@ export class Consumer {
       (broker) => broker.fetch(NAMESPACE, slot.name, group.name, input),
       waitMs,
     );
-    if (outcome.is !== 'unknown') for (const gp of partitions) gp.lost--;
+    const isLost = stage.losesLeases?.(signal?.aborted === true) === true;
+    if (outcome.is !== 'unknown' && !isLost) for (const gp of partitions) gp.lost--;
     if (!isSure()) {
       // It may have leased from a group that has come into being meanwhile, or is about to; or before the storage failed.
       group.blind++;

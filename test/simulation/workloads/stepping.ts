@@ -225,6 +225,19 @@ export class Stepping {
     for (const name of ['in', 'out', 'dead']) await stage.call(`remove ${name} of ${copy}`, (broker) => broker.removeStation(copy, name));
   }
 
+  /** @returns whether what waits can go */
+  async unblock(stage: Stage): Promise<boolean> {
+    if (!(await this.#make(stage))) return false;
+    await this.#block(stage, HOME, false);
+    return true;
+  }
+
+  /** How much is on its way. */
+  async outbox(stage: Stage): Promise<number | undefined> {
+    const station = await stage.call(`the station of ${HOME}`, (broker) => broker.station(HOME, 'in'));
+    return station.is === 'answered' ? station.value.outbox : undefined;
+  }
+
   async #drain(stage: Stage, namespace: string): Promise<void> {
     for (let tries = 0; ; tries++) {
       const blocks = await this.#take(stage, namespace);
