@@ -8,7 +8,7 @@
  */
 import { WaysideError } from '../../core/errors.ts';
 import type { Row, RowChange, RowMark, RowRange, Rows, RowTable } from '../../core/ports.ts';
-import { DiskFullError } from '../../core/ports.ts';
+import { DiskFullError, joined } from '../../core/ports.ts';
 import type { ObjectStorage, SqlStorage } from './platform.ts';
 
 const LAYOUT = 1;
@@ -96,7 +96,9 @@ export class SqliteRows implements Rows {
       this.#sql.exec(`DELETE FROM ${change.table} WHERE id >= ? AND id < ?`, change.from, change.to);
       return;
     }
-    const { id, sequence, time, begin, end, bytes } = change.row;
+    const { id, sequence, time, begin, end, parts } = change.row;
+    const [only] = parts;
+    const bytes = parts.length === 1 && only !== undefined ? only : joined(parts);
     if (bytes.length > ROW_BYTES_MAX) throw new TypeError(`A row of ${bytes.length} bytes is too large: ${ROW_BYTES_MAX} are allowed.`);
     this.#sql.exec(
       `INSERT OR REPLACE INTO ${change.table} (${COLUMNS}, bytes) VALUES (?, ?, ?, ?, ?, ?)`,

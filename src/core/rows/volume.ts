@@ -8,7 +8,6 @@
  * Elsewhere: rows and their ids (row.ts, layout.ts, FORMAT.md), reading old ones (reading.ts), making new ones (pending.ts),
  * the ones in memory (memory.ts).
  */
-import { joined } from '../bytes.ts';
 import { crc32c } from '../crc32c.ts';
 import { decodeLayout } from '../entry/codec.ts';
 import { WaysideError } from '../errors.ts';
@@ -36,7 +35,7 @@ import { ACTORS_MAX, baseOf, INDEX_MAX, join, piecesEnd, piecesOf, rowId } from 
 import { Basket, findInMemory, firstOf, gather, headsOf, Resident } from './memory.ts';
 import { Pending, ROW_BYTES } from './pending.ts';
 import { entriesOf, findIn, wholeOf } from './reading.ts';
-import { damaged, HEAD_BYTES } from './row.ts';
+import { bodyOf, damaged, HEAD_BYTES } from './row.ts';
 
 export interface RowSettings {
   /** Bytes of recent entries kept in memory. What is not written yet comes on top. */
@@ -292,7 +291,7 @@ export class RowVolume implements Volume {
       case 'append': {
         if (write.index > INDEX_MAX)
           throw new WaysideError('LIMIT_EXCEEDED', `Actor ${actor.key} has ${INDEX_MAX} entries, and can have no more.`);
-        const body = joined(write.body);
+        const body = bodyOf(write.body, write.given);
         const { index, kind, version, first, count, time, data } = write;
         const entry = {
           index,
