@@ -8,7 +8,7 @@
  *     8  f64  index    16  f64 first sequence    24  u32 count    28  f64 time
  *    36  u32  epoch    40  u32 bytes of the body  44  u32 CRC-32C of the body  48  u32 CRC-32C of the head before
  *
- * Holds: whatever is read was checked against both CRCs. A body too long for a row lies in parts, which have rows of their own.
+ * Holds: whatever is read was checked against both CRCs, a head alone against its own. A body too long for a row lies in parts, which have rows of their own.
  * Elsewhere: what rows there are (volume.ts, FORMAT.md).
  */
 import { joined } from '../bytes.ts';
@@ -67,8 +67,8 @@ export function encodeRow(entries: readonly RowEntry[]): Uint8Array[] {
   return parts;
 }
 
-/** @throws CORRUPTION; bodies in parts are empty, and not checked yet */
-export function decodeRow(bytes: Uint8Array, where: string): RowEntry[] {
+/** @param headsOnly bodies are not checked. @throws CORRUPTION; bodies in parts are empty, and not checked yet */
+export function decodeRow(bytes: Uint8Array, where: string, headsOnly = false): RowEntry[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const entries: RowEntry[] = [];
   for (let at = 0; at < bytes.length; ) {
@@ -79,7 +79,7 @@ export function decodeRow(bytes: Uint8Array, where: string): RowEntry[] {
     const start = at + HEAD_BYTES;
     const crc = view.getUint32(at + 44, true);
     const body = bytes.subarray(start, start + length);
-    if (start + length > bytes.length || (!inParts && crc32c(body) !== crc)) throw damaged(where);
+    if (start + length > bytes.length || (!inParts && !headsOnly && crc32c(body) !== crc)) throw damaged(where);
     entries.push({
       inParts,
       entry: {

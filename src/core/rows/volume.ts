@@ -34,7 +34,7 @@ import { Actor, RECORD_LAYOUT, recordLayout } from './actor.ts';
 import { ACTORS_MAX, baseOf, INDEX_MAX, join, piecesEnd, piecesOf, rowId } from './layout.ts';
 import { Basket, findInMemory, firstOf, gather, headsOf, Resident } from './memory.ts';
 import { Pending, ROW_BYTES } from './pending.ts';
-import { entriesOf, findIn, wholeOf } from './reading.ts';
+import { entriesOf, findIn, findNoted, headsIn, headsNoted, wholeOf } from './reading.ts';
 import { bodyOf, damaged, HEAD_BYTES } from './row.ts';
 
 export interface RowSettings {
@@ -472,8 +472,24 @@ export class RowVolume implements Volume {
     if (actor === undefined) return [];
     const begin = Math.max(from, firstOf(actor, what));
     const basket = new Basket(countMax, Infinity);
-    const found = begin >= actor.tailFrom ? gather(actor, begin, what, basket) : this.#fromRows(actor, begin, what, basket, false);
-    return found instanceof Promise ? found.then(headsOf) : headsOf(found);
+    if (begin >= actor.tailFrom) return headsOf(gather(actor, begin, what, basket));
+    if (what === 'all') return this.#fromRows(actor, begin, what, basket, false).then(headsOf);
+    const noted = headsNoted(actor, begin);
+    return noted.length >= countMax ? noted.slice(0, countMax) : this.#dataHeads(actor, begin, noted, countMax);
+  }
+
+  async #dataHeads(actor: Actor, from: number, noted: readonly EntryHead[], countMax: number): Promise<readonly EntryHead[]> {
+    const found = [...noted];
+    let next = actor.noted !== undefined && from >= actor.noted.from && from < actor.noted.to ? actor.noted.to : from;
+    // What is in memory now may have been written, and let go, by the time that the rows before it are read.
+    while (found.length < countMax && next < actor.tailFrom) {
+      const { heads, to } = await headsIn(this.#rows, actor, next, actor.tailFrom);
+      this.#check();
+      found.push(...heads.filter((head) => actor.isLiving(head)));
+      next = to;
+    }
+    if (found.length < countMax) found.push(...headsOf(gather(actor, next, 'data', new Basket(countMax - found.length, Infinity))));
+    return found.slice(0, countMax);
   }
 
   async #fromRows(actor: Actor, from: number, what: 'all' | 'data', basket: Basket, whole: boolean): Promise<readonly StoredEntry[]> {
@@ -497,7 +513,7 @@ export class RowVolume implements Volume {
     const actor = this.#actors.get(key);
     if (actor === undefined) return 1;
     const isOld = actor.data < actor.tailFrom && actor.beforeTail[by] >= value && actor.beforeTail.sequence > 0;
-    return isOld ? this.#findOld(actor, by, value) : findInMemory(actor, by, value);
+    return isOld ? (findNoted(actor, by, value) ?? this.#findOld(actor, by, value)) : findInMemory(actor, by, value);
   }
 
   async #findOld(actor: Actor, by: 'sequence' | 'time', value: number): Promise<number> {
