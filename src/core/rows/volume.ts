@@ -98,9 +98,7 @@ export class RowVolume implements Volume {
   #isFlushing = false;
   #flushed: Promise<void> = Promise.resolve();
   #resident: Resident;
-  /** Undefined where nobody looks whether it is idle. */
-  #stopIdle: (() => void) | undefined;
-  #wroteAt = 0;
+  #stopIdle: () => void = () => undefined;
   #fullUntil = 0;
   #syncs = 0;
 
@@ -195,7 +193,7 @@ export class RowVolume implements Volume {
     if (this.#condition === 'closed') return;
     const wasOpen = this.#condition === 'open';
     if (this.#condition !== 'failed') this.#condition = 'closing';
-    this.#stopLooking();
+    this.#stopIdle();
     if (wasOpen) this.#flush();
     await this.#flushed;
     await this.#rows.close();
@@ -212,7 +210,7 @@ export class RowVolume implements Volume {
     if (this.#condition !== 'open' && this.#condition !== 'closing') return;
     const wasOpen = this.#condition === 'open';
     this.#condition = 'failed';
-    this.#stopLooking();
+    this.#stopIdle();
     if (error instanceof DiskFullError) this.#fullUntil = this.#clock.monotonic() + this.#settings.fullMs;
     if (wasOpen) this.#listener?.failed(error);
   }
@@ -386,6 +384,7 @@ export class RowVolume implements Volume {
     this.#isAsked = false;
     if (this.#isFlushing || (this.#condition !== 'open' && this.#condition !== 'closing')) return;
     this.#isFlushing = true;
+    this.#stopIdle();
     this.#flushed = this.#write().then(
       () => this.#wrote(),
       (error: unknown) => {
@@ -427,25 +426,9 @@ export class RowVolume implements Volume {
       this.#flush();
       return;
     }
-    this.#wroteAt = this.#clock.monotonic();
-    if (this.#stopIdle === undefined) this.#lookIdle(this.#settings.idleMs);
-  }
-
-  /** One timer for many flushes: it goes on for what is left since the last one. */
-  #lookIdle(ms: number): void {
-    this.#stopIdle = this.#timers.after(ms, () => {
-      this.#stopIdle = undefined;
-      // The flush that is under way looks again.
-      if (this.#isFlushing || this.#condition !== 'open') return;
-      const left = this.#wroteAt + this.#settings.idleMs - this.#clock.monotonic();
-      if (left > 0) this.#lookIdle(left);
-      else for (const actor of this.#actors.values()) if (actor.unsettled) this.#askToSettle(actor);
+    this.#stopIdle = this.#timers.after(this.#settings.idleMs, () => {
+      for (const actor of this.#actors.values()) if (actor.unsettled) this.#askToSettle(actor);
     });
-  }
-
-  #stopLooking(): void {
-    this.#stopIdle?.();
-    this.#stopIdle = undefined;
   }
 
   #askToSettle(actor: Actor): void {
