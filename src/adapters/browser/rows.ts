@@ -1,7 +1,7 @@
 /**
  * Rows in IndexedDB.
  *
- * Holds: the promises of `Rows`. A write is one strict transaction, which reads the epoch first: an opener that has been followed by
+ * Holds: the promises of `Rows`. A write is one strict transaction, which asks for the epoch first: an opener that has been followed by
  * another writes nothing any more, whatever it believes. What the browser takes away (site data cleared, the database deleted)
  * is told at once: its own requests might never end.
  * Facts behind it: without `strict` a browser reports a transaction complete before it is written; the quota that it tells is no
@@ -31,13 +31,13 @@ type Key = [id: number, sequence: number, time: number, begin: number, end: numb
 type Value = Uint8Array | readonly Uint8Array[];
 
 interface Schema extends DBSchema {
-  /** `place` says which epoch it is; that epoch is a key too, whose being there is told without a value. */
-  place: { key: 'place' | number; value: { readonly layout: number; readonly epoch: number } };
-  data: { key: Key; value: Value };
-  state: { key: Key; value: Value };
-  parts: { key: Key; value: Value };
-  sections: { key: Key; value: Value };
-  actors: { key: Key; value: Value };
+  place: { key: 'place'; value: { readonly layout: number; readonly epoch: number } };
+  // Each table has the epoch too, as a key that is a number: so a write asks nothing of another one, and no value.
+  data: { key: Key | number; value: Value };
+  state: { key: Key | number; value: Value };
+  parts: { key: Key | number; value: Value };
+  sections: { key: Key | number; value: Value };
+  actors: { key: Key | number; value: Value };
 }
 
 export class IndexedDbRows implements Rows {
@@ -92,15 +92,16 @@ export class IndexedDbRows implements Rows {
   }
 
   async #raiseEpoch(database: IDBPDatabase<Schema>): Promise<number> {
-    const transaction = database.transaction(PLACE, 'readwrite', { durability: 'strict' });
-    const epoch = ((await transaction.store.get(PLACE))?.epoch ?? 0) + 1;
-    await Promise.all([
-      transaction.store.put({ layout: LAYOUT, epoch }, PLACE),
-      // Numbers come before texts: this is every earlier epoch.
-      transaction.store.delete(IDBKeyRange.upperBound(epoch)),
-      transaction.store.put({ layout: LAYOUT, epoch }, epoch),
-    ]);
-    await transaction.done;
+    const transaction = database.transaction([PLACE, ...TABLES], 'readwrite', { durability: 'strict' });
+    const place = transaction.objectStore(PLACE);
+    const epoch = ((await place.get(PLACE))?.epoch ?? 0) + 1;
+    const asked: Promise<unknown>[] = [place.put({ layout: LAYOUT, epoch }, PLACE)];
+    for (const table of TABLES) {
+      const store = transaction.objectStore(table);
+      // Numbers come before lists: these are the earlier epochs, and no rows.
+      asked.push(store.delete(IDBKeyRange.upperBound(epoch)), store.put(new Uint8Array(0), epoch));
+    }
+    await Promise.all([...asked, transaction.done]);
     return epoch;
   }
 
@@ -111,10 +112,10 @@ export class IndexedDbRows implements Rows {
   /** Without the wrapper, whose promises and proxies of each request are a tenth of what a write costs. */
   #transact(database: IDBDatabase, changes: readonly RowChange[], asked: readonly RowRange[]): Promise<readonly (RowMark | undefined)[]> {
     return new Promise((resolve, reject) => {
-      const tables = new Set<string>([PLACE]);
-      for (const { table } of changes) tables.add(table);
-      for (const { table } of asked) tables.add(table);
-      const transaction = database.transaction([...tables], 'readwrite', { durability: 'strict' });
+      const tables = [...new Set([...changes, ...asked].map(({ table }) => table))];
+      const [first] = tables;
+      if (first === undefined) throw new TypeError('There is nothing to write.');
+      const transaction = database.transaction(tables, 'readwrite', { durability: 'strict' });
       let isTaken = false;
       transaction.onabort = () => {
         const { error } = transaction;
@@ -123,7 +124,7 @@ export class IndexedDbRows implements Rows {
         else reject(error ?? new Error('The transaction was aborted.'));
       };
       // All is asked at once. The commit alone waits for the epoch, and comes sooner than the browser would see that nothing follows.
-      const held = transaction.objectStore(PLACE).getKey(this.#epoch);
+      const held = transaction.objectStore(first).getKey(this.#epoch);
       held.onsuccess = () => {
         isTaken = held.result === undefined;
         if (isTaken) transaction.abort();
@@ -154,7 +155,7 @@ export class IndexedDbRows implements Rows {
         const row = unpacked(cursor.value);
         bytes += row.length;
         if (found.length > 0 && bytes > bytesMax) break;
-        found.push({ ...markOf(cursor.key), bytes: row });
+        found.push({ ...markOf(cursor.key as Key), bytes: row });
       }
       return found;
     });
@@ -164,7 +165,7 @@ export class IndexedDbRows implements Rows {
     return this.#bounded(async (database) => {
       const { store } = database.transaction(table);
       const cursor = await store.openKeyCursor(between(from, to), which === 'first' ? 'next' : 'prev');
-      return cursor === null ? undefined : markOf(cursor.key);
+      return cursor === null ? undefined : markOf(cursor.key as Key);
     });
   }
 
