@@ -13,10 +13,11 @@ import type { Load } from '../load.ts';
 import { batchOf, folder, inFlight, seconds } from '../place.ts';
 import type { Row } from '../report.ts';
 import type { Entrant, Run } from '../rounds.ts';
-import { contest, together, withServers } from '../rounds.ts';
+import { contest, rotated, together, withServers, writeOut } from '../rounds.ts';
 import type { Server } from '../servers/server.ts';
 
 const BATCHES = 300;
+const REST_MS = 300;
 const RECORDS = { 'Content-Type': 'application/vnd.wayside.records' };
 
 export async function run(run: Run): Promise<Row[]> {
@@ -85,38 +86,45 @@ async function object({ rounds, progress }: Run): Promise<Row[]> {
   ];
 }
 
-/** The broker in a page's worker against a bare loop of transactions in the page. */
+/** The broker in a page, and in a page's worker, against bare loops of transactions at the same places. */
 async function indexedDb({ rounds, progress }: Run): Promise<Row[]> {
-  const site = await startSite(undefined, { bench: join(import.meta.dirname, 'page.ts') });
+  const scripts = { bench: 'page.ts', bareshared: 'bare-shared.ts' };
+  const entries = Object.entries(scripts).map(([name, file]) => [name, join(import.meta.dirname, file)]);
+  const site = await startSite(undefined, Object.fromEntries(entries));
   const browser = await startBrowser();
   const page = await (await browser.newContext()).newPage();
   await page.goto(`${site.origin}/bench.html`);
   await page.waitForFunction('globalThis.ours');
-  const [ours, inside, base] = [[] as number[], [] as number[], [] as number[]];
+  const names = ['ours', 'bareShared', 'inside', 'bare', 'bareCommit'] as const;
+  const figures: Record<(typeof names)[number], number[]> = { ours: [], bareShared: [], inside: [], bare: [], bareCommit: [] };
   for (let round = -1; round < rounds; round++) {
     progress.say(round < 0 ? 'IndexedDB, warming up' : `IndexedDB, round ${round + 1} of ${rounds}`);
-    const rate = async (what: string) => (await page.evaluate(`${what}(${BATCHES})`)) as number;
-    const [a, b, c] = [await rate('ours'), await rate('inside'), await rate('bare')];
-    if (round < 0) continue;
-    ours.push(a);
-    inside.push(b);
-    base.push(c);
+    for (const place of rotated(names.length, round)) {
+      const rate = (await page.evaluate(`${names[place]}(${BATCHES})`)) as number;
+      if (round >= 0) figures[names[place]!].push(rate);
+      // The browser removes the files of what was cleared, and compacts: nobody's next turn pays for that.
+      writeOut();
+      await page.waitForTimeout(REST_MS);
+    }
   }
   await browser.close();
   await site.close();
-  const bare = { name: 'bare loop of strict transactions', values: base };
+  const bare = { name: 'bare loop of strict transactions', values: figures.bare };
   return [
     {
       name: 'IndexedDB (Chromium), the broker where it runs, batches of 100 × 1 KiB, 1 producer',
       unit: 'batches/s',
-      ours: { values: inside },
-      beside: [{ ...bare, goal: 0.6 }],
+      ours: { values: figures.inside },
+      beside: [
+        { ...bare, goal: 0.6 },
+        { name: 'the same loop with commit()', values: figures.bareCommit },
+      ],
     },
     {
       name: 'the same from a page, by the SDK over the way to the worker',
       unit: 'batches/s',
-      ours: { values: ours },
-      beside: [bare],
+      ours: { values: figures.ours },
+      beside: [bare, { name: 'bare SharedWorker that stores the same blob', values: figures.bareShared }],
     },
   ];
 }

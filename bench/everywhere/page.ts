@@ -1,4 +1,4 @@
-/** In a page: the broker, and a bare loop of the same transactions beside it. Each gives batches a second. */
+/** In a page: the broker, and bare loops of the same transactions beside it. Each gives batches a second. */
 import { browserBroker } from '../../src/adapters/browser/index.ts';
 import { IndexedDbRows } from '../../src/adapters/browser/rows.ts';
 import { systemRandom } from '../../src/adapters/memory/random.ts';
@@ -8,9 +8,11 @@ import { BatchBuilder } from '../../src/core/batch/build.ts';
 import type { Broker } from '../../src/core/broker.ts';
 import { openBroker } from '../../src/core/broker.ts';
 import { RowVolume } from '../../src/core/rows/volume.ts';
+import { clear, openBare, store } from './bare-loop.ts';
 
 const COUNT = 100;
 const BYTES = 1024;
+const blob = new Uint8Array(COUNT * (BYTES + 4)).fill(7);
 
 async function ours(batches: number): Promise<number> {
   const station = broker.station('bench');
@@ -21,29 +23,35 @@ async function ours(batches: number): Promise<number> {
 }
 
 /** One strict transaction a batch, which puts one blob of its size. */
-async function bare(batches: number): Promise<number> {
-  const database = await new Promise<IDBDatabase>((resolve, reject) => {
-    const request = indexedDB.open('bare', 1);
-    request.onupgradeneeded = () => request.result.createObjectStore('journal');
-    request.onsuccess = () => resolve(request.result);
-    request.onerror = () => reject(request.error);
-  });
-  const blob = new Uint8Array(COUNT * (BYTES + 4)).fill(7);
+async function bare(batches: number, explicit = false): Promise<number> {
+  const database = await openBare('bare');
+  const started = performance.now();
+  for (let n = 0; n < batches; n++) await store(database, blob, started + n, explicit);
+  const rate = (batches * 1000) / (performance.now() - started);
+  await clear(database);
+  database.close();
+  return rate;
+}
+
+/** The same, which commits at once. */
+function bareCommit(batches: number): Promise<number> {
+  return bare(batches, true);
+}
+
+/** The same blob by a message to a SharedWorker, which stores it and answers. */
+async function bareShared(batches: number): Promise<number> {
+  const { port } = new SharedWorker('/bareshared.js', { type: 'module' });
   const started = performance.now();
   for (let n = 0; n < batches; n++) {
-    await new Promise<void>((resolve, reject) => {
-      const transaction = database.transaction('journal', 'readwrite', { durability: 'strict' });
-      transaction.objectStore('journal').put(blob, started + n);
-      transaction.oncomplete = () => resolve();
-      transaction.onabort = () => reject(transaction.error);
+    await new Promise((resolve) => {
+      port.onmessage = resolve;
+      port.postMessage(blob);
     });
   }
   const rate = (batches * 1000) / (performance.now() - started);
-  await new Promise<void>((resolve) => {
-    const transaction = database.transaction('journal', 'readwrite');
-    transaction.objectStore('journal').clear();
-    transaction.oncomplete = () => resolve();
-  });
+  port.close();
+  const database = await openBare('bare-shared');
+  await clear(database);
   database.close();
   return rate;
 }
@@ -69,4 +77,4 @@ const here = await openHere();
 await here.putStation('default', 'bench', {});
 const broker = browserBroker();
 await broker.station('bench').create();
-Object.assign(globalThis, { ours, inside, bare });
+Object.assign(globalThis, { ours, inside, bare, bareCommit, bareShared });

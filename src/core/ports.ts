@@ -87,8 +87,10 @@ export type Write =
       readonly count: number;
       readonly time: number;
       readonly data: boolean;
-      /** The parts of the body, one after another. Copied before `commit` returns. */
+      /** The parts of the body, one after another. Copied before `commit` returns, unless they are given away. */
       readonly body: readonly Uint8Array[];
+      /** The parts are given away: nobody changes them any more, so that a volume may keep them without a copy. */
+      readonly given?: boolean;
       /** CRC-32C of the whole body where the caller has it; the volume computes it otherwise. */
       readonly crc?: number;
     }
@@ -270,9 +272,15 @@ export interface RowRange {
   readonly to: number;
 }
 
+/** A row to be written. */
+export interface NewRow extends RowMark {
+  /** Its bytes, one part after another. Nobody changes them any more, the receiver neither. */
+  readonly parts: readonly Uint8Array[];
+}
+
 export type RowChange =
   /** Replaces the row of that id, if there is one. */
-  | { readonly do: 'put'; readonly table: RowTable; readonly row: Row }
+  | { readonly do: 'put'; readonly table: RowTable; readonly row: NewRow }
   /** All rows of the table with `from` ≤ id < `to`; `from` is less. */
   | { readonly do: 'remove'; readonly table: RowTable; readonly from: number; readonly to: number };
 

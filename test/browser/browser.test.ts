@@ -11,6 +11,7 @@ import { browserSite } from './_site.ts';
 declare global {
   // What the pages have at hand.
   var contract: () => Promise<unknown>;
+  var stale: () => Promise<unknown>;
   // biome-ignore lint/suspicious/noExplicitAny: of the browser's own types
   var browserBroker: (options?: object) => any;
   // biome-ignore lint/suspicious/noExplicitAny: of the browser's own types
@@ -34,6 +35,14 @@ test('the log over IndexedDB keeps the contract', { timeout: 180_000 }, async ()
   await page.goto(`${site.origin}/contract.html`);
   await page.waitForFunction('globalThis.contract');
   expect(await page.evaluate(() => contract())).toEqual({ passed: CHECKS, skipped: 0, failed: [] });
+});
+
+test('an opener that has been followed by another one writes nothing any more', async () => {
+  const page = await (await fresh()).newPage();
+  await page.goto(`${site.origin}/contract.html`);
+  await page.waitForFunction('globalThis.stale');
+  const taken = 'Another one has taken the place.';
+  expect(await page.evaluate(() => stale())).toEqual({ epochs: [1, 2], refused: [taken, taken], ids: [1, 4] });
 });
 
 type Kind = 'shared' | 'dedicated';

@@ -60,12 +60,15 @@ export interface PortOffered {
   readonly name: string;
 }
 
-/** The bytes in a buffer of their own: a view would be cloned with the whole buffer that it looks at. */
+/** How much larger than the bytes their buffer may be. */
+const SLACK = 1.25;
+
+/** The bytes in a buffer that is hardly more than theirs: a view is cloned with the whole buffer that it looks at. */
 export function own(bytes: Uint8Array): Uint8Array {
-  return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
+  return bytes.buffer.byteLength <= bytes.byteLength * SLACK ? bytes : bytes.slice();
 }
 
-/** A frame with all its bytes in buffers of their own. */
+/** A frame with all its bytes in buffers that are hardly more than theirs. */
 export function owned<T>(value: T): T {
   if (value instanceof Uint8Array) return own(value) as T;
   if (Array.isArray(value)) return value.some(isObject) ? (value.map(owned) as T) : value;

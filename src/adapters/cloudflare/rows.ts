@@ -8,7 +8,7 @@
  */
 import { WaysideError } from '../../core/errors.ts';
 import type { Row, RowChange, RowMark, RowRange, Rows, RowTable } from '../../core/ports.ts';
-import { DiskFullError } from '../../core/ports.ts';
+import { DiskFullError, joined } from '../../core/ports.ts';
 import type { ObjectStorage, SqlStorage } from './platform.ts';
 
 const LAYOUT = 1;
@@ -16,6 +16,12 @@ const LAYOUT = 1;
 const ROW_BYTES_MAX = 1_900_000;
 /** An object has 10 GB (same page); what the platform counts may be somewhat more than what it tells. */
 const BYTES_MAX = 9_500_000_000;
+
+/** The size is asked for so often at most; where less than `NEAR_BYTES` is left, after each write. */
+const ASK_MS = 200;
+const NEAR_BYTES = 64 * 1024 * 1024;
+/** What a row takes beside its bytes, at most: a page of SQLite's that is not full. */
+const PAGE_BYTES = 4096;
 
 const TABLES: readonly RowTable[] = ['data', 'state', 'parts', 'sections', 'actors'];
 /** Rows of one list, where their bytes are not counted: parts of an entry, pieces of a section, records of actors. */
@@ -38,6 +44,10 @@ export class SqliteRows implements Rows {
   readonly #sql: SqlStorage;
   readonly #bytesMax: number;
   readonly #abort: (reason: string) => void;
+  /** The size as it was told last, when, and what may have come on top since; it may be less by what was removed. */
+  #told = 0;
+  #toldAt = -Infinity;
+  #since = 0;
 
   constructor(storage: ObjectStorage, { bytesMax = BYTES_MAX, abort }: SqliteOptions) {
     this.#storage = storage;
@@ -82,6 +92,7 @@ export class SqliteRows implements Rows {
       if (/\bfull\b|SQLITE_FULL/i.test(String(error))) throw new DiskFullError('The object has no more room.');
       throw error;
     }
+    this.#grown(changes);
     try {
       await this.#storage.sync();
     } catch (error) {
@@ -96,7 +107,9 @@ export class SqliteRows implements Rows {
       this.#sql.exec(`DELETE FROM ${change.table} WHERE id >= ? AND id < ?`, change.from, change.to);
       return;
     }
-    const { id, sequence, time, begin, end, bytes } = change.row;
+    const { id, sequence, time, begin, end, parts } = change.row;
+    const [only] = parts;
+    const bytes = parts.length === 1 && only !== undefined ? only : joined(parts);
     if (bytes.length > ROW_BYTES_MAX) throw new TypeError(`A row of ${bytes.length} bytes is too large: ${ROW_BYTES_MAX} are allowed.`);
     this.#sql.exec(
       `INSERT OR REPLACE INTO ${change.table} (${COLUMNS}, bytes) VALUES (?, ?, ?, ?, ?, ?)`,
@@ -128,7 +141,22 @@ export class SqliteRows implements Rows {
   }
 
   space(): { readonly used: number; readonly max: number } {
-    return { used: this.#sql.databaseSize, max: this.#bytesMax };
+    // It is asked for with each produce, and the engine takes longer to tell it than to write a small row.
+    if (performance.now() - this.#toldAt > ASK_MS) {
+      this.#told = this.#sql.databaseSize;
+      this.#toldAt = performance.now();
+      this.#since = 0;
+    }
+    return { used: this.#told + this.#since, max: this.#bytesMax };
+  }
+
+  #grown(changes: readonly RowChange[]): void {
+    for (const change of changes) {
+      if (change.do === 'remove') continue;
+      this.#since += PAGE_BYTES;
+      for (const { length } of change.row.parts) this.#since += length;
+    }
+    if (this.#told + this.#since > this.#bytesMax - NEAR_BYTES) this.#toldAt = -Infinity;
   }
 
   async close(): Promise<void> {}

@@ -55,6 +55,8 @@ export class Actor {
   flushesSinceSettled = 0;
   /** Where the last search in rows ended: all before `index` has not come beyond `below`. */
   hint: { readonly by: 'sequence' | 'time'; readonly below: number; readonly index: number } | undefined;
+  /** Heads of data that were read last: all there are in rows with `from` ≤ index < `to`, asked for `bytes` at once. */
+  noted: { readonly from: number; readonly to: number; readonly heads: readonly EntryHead[]; readonly bytes: number } | undefined;
   /** A row of data may hold state too. */
   isMixed = false;
 

@@ -39,7 +39,7 @@ export function piecesEnd(first: number): number {
   return first + PIECES;
 }
 
-/** Bytes as rows, one after another. @throws RangeError there is no place for so many */
+/** Bytes as rows, one after another; nobody changes them any more. @throws RangeError there is no place for so many */
 export function split(table: 'parts' | 'sections', first: number, bytes: Uint8Array, max: number): RowChange[] {
   const changes: RowChange[] = [];
   if (bytes.length > max * (table === 'parts' ? PARTS : PIECES))
@@ -49,7 +49,7 @@ export function split(table: 'parts' | 'sections', first: number, bytes: Uint8Ar
 }
 
 export function put(table: RowTable, id: number, bytes: Uint8Array): RowChange {
-  return { do: 'put', table, row: { id, sequence: 0, time: 0, begin: 0, end: 0, bytes } };
+  return { do: 'put', table, row: { id, sequence: 0, time: 0, begin: 0, end: 0, parts: [bytes] } };
 }
 
 /** @returns undefined where they are not what they were */

@@ -127,11 +127,10 @@ function rows(actor: Actor, table: 'data' | 'state', entries: readonly StoredEnt
   const close = () => {
     const last = row.at(-1)?.entry.index;
     if (last === undefined) return;
-    const encoded = encodeRow(row);
     const { sequence, time } = actor.marksAt(last);
     const begin = extent.end;
-    extent.end = begin + encoded.length + inParts;
-    changes.push({ do: 'put', table, row: { id: rowId(actor.id, last), sequence, time, begin, end: extent.end, bytes: encoded } });
+    extent.end = begin + bytes + inParts;
+    changes.push({ do: 'put', table, row: { id: rowId(actor.id, last), sequence, time, begin, end: extent.end, parts: encodeRow(row) } });
     row = [];
     bytes = 0;
     inParts = 0;

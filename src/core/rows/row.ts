@@ -8,9 +8,10 @@
  *     8  f64  index    16  f64 first sequence    24  u32 count    28  f64 time
  *    36  u32  epoch    40  u32 bytes of the body  44  u32 CRC-32C of the body  48  u32 CRC-32C of the head before
  *
- * Holds: whatever is read was checked against both CRCs. A body too long for a row lies in parts, which have rows of their own.
+ * Holds: whatever is read was checked against both CRCs, a head alone against its own. A body too long for a row lies in parts, which have rows of their own.
  * Elsewhere: what rows there are (volume.ts, FORMAT.md).
  */
+import { joined } from '../bytes.ts';
 import { crc32c } from '../crc32c.ts';
 import { WaysideError } from '../errors.ts';
 import type { StoredEntry } from '../ports.ts';
@@ -25,13 +26,29 @@ export interface RowEntry {
   readonly inParts: boolean;
 }
 
-export function encodeRow(entries: readonly RowEntry[]): Uint8Array {
-  let length = 0;
-  for (const { entry, inParts } of entries) length += HEAD_BYTES + (inParts ? 0 : entry.bodyBytes);
-  const bytes = new Uint8Array(length);
-  const view = new DataView(bytes.buffer);
-  let at = 0;
-  for (const { entry, inParts } of entries) {
+/** A body from here on is kept as it was given, where hardly more memory hangs on it than it has itself. */
+const KEPT_FROM = 4 * 1024;
+const SLACK = 1.25;
+
+/** A body's parts as one, which nobody changes any more. */
+export function bodyOf(parts: readonly Uint8Array[], given = false): Uint8Array {
+  const [only] = parts;
+  const isKept = given && parts.length === 1 && only !== undefined && only.length >= KEPT_FROM && isTight(only);
+  return isKept ? only : joined(parts);
+}
+
+/** Whether the memory that the bytes lie in is not much larger than they are. */
+function isTight({ length, buffer }: Uint8Array): boolean {
+  return buffer.byteLength <= length * SLACK;
+}
+
+/** Entries as the parts of a row: bodies are not copied. */
+export function encodeRow(entries: readonly RowEntry[]): Uint8Array[] {
+  const heads = new Uint8Array(entries.length * HEAD_BYTES);
+  const view = new DataView(heads.buffer);
+  const parts: Uint8Array[] = [];
+  for (const [i, { entry, inParts }] of entries.entries()) {
+    const at = i * HEAD_BYTES;
     view.setUint32(at, inParts ? 0 : entry.bodyBytes, true);
     view.setUint8(at + 4, entry.kind);
     view.setUint8(at + 5, entry.version);
@@ -43,15 +60,15 @@ export function encodeRow(entries: readonly RowEntry[]): Uint8Array {
     view.setUint32(at + 36, entry.epoch, true);
     view.setUint32(at + 40, entry.bodyBytes, true);
     view.setUint32(at + 44, entry.crc, true);
-    view.setUint32(at + 48, crc32c(bytes, at, at + 48), true);
-    if (!inParts) bytes.set(entry.body, at + HEAD_BYTES);
-    at += HEAD_BYTES + (inParts ? 0 : entry.bodyBytes);
+    view.setUint32(at + 48, crc32c(heads, at, at + 48), true);
+    parts.push(heads.subarray(at, at + HEAD_BYTES));
+    if (!inParts) parts.push(entry.body);
   }
-  return bytes;
+  return parts;
 }
 
-/** @throws CORRUPTION; bodies in parts are empty, and not checked yet */
-export function decodeRow(bytes: Uint8Array, where: string): RowEntry[] {
+/** @param headsOnly bodies are not checked. @throws CORRUPTION; bodies in parts are empty, and not checked yet */
+export function decodeRow(bytes: Uint8Array, where: string, headsOnly = false): RowEntry[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const entries: RowEntry[] = [];
   for (let at = 0; at < bytes.length; ) {
@@ -62,7 +79,7 @@ export function decodeRow(bytes: Uint8Array, where: string): RowEntry[] {
     const start = at + HEAD_BYTES;
     const crc = view.getUint32(at + 44, true);
     const body = bytes.subarray(start, start + length);
-    if (start + length > bytes.length || (!inParts && crc32c(body) !== crc)) throw damaged(where);
+    if (start + length > bytes.length || (!inParts && !headsOnly && crc32c(body) !== crc)) throw damaged(where);
     entries.push({
       inParts,
       entry: {

@@ -8,7 +8,6 @@
  * Elsewhere: rows and their ids (row.ts, layout.ts, FORMAT.md), reading old ones (reading.ts), making new ones (pending.ts),
  * the ones in memory (memory.ts).
  */
-import { joined } from '../bytes.ts';
 import { crc32c } from '../crc32c.ts';
 import { decodeLayout } from '../entry/codec.ts';
 import { WaysideError } from '../errors.ts';
@@ -35,8 +34,8 @@ import { Actor, RECORD_LAYOUT, recordLayout } from './actor.ts';
 import { ACTORS_MAX, baseOf, INDEX_MAX, join, piecesEnd, piecesOf, rowId } from './layout.ts';
 import { Basket, findInMemory, firstOf, gather, headsOf, Resident } from './memory.ts';
 import { Pending, ROW_BYTES } from './pending.ts';
-import { entriesOf, findIn, wholeOf } from './reading.ts';
-import { damaged, HEAD_BYTES } from './row.ts';
+import { entriesOf, findIn, findNoted, headsIn, headsNoted, wholeOf } from './reading.ts';
+import { bodyOf, damaged, HEAD_BYTES } from './row.ts';
 
 export interface RowSettings {
   /** Bytes of recent entries kept in memory. What is not written yet comes on top. */
@@ -292,7 +291,7 @@ export class RowVolume implements Volume {
       case 'append': {
         if (write.index > INDEX_MAX)
           throw new WaysideError('LIMIT_EXCEEDED', `Actor ${actor.key} has ${INDEX_MAX} entries, and can have no more.`);
-        const body = joined(write.body);
+        const body = bodyOf(write.body, write.given);
         const { index, kind, version, first, count, time, data } = write;
         const entry = {
           index,
@@ -464,8 +463,24 @@ export class RowVolume implements Volume {
     if (actor === undefined) return [];
     const begin = Math.max(from, firstOf(actor, what));
     const basket = new Basket(countMax, Infinity);
-    const found = begin >= actor.tailFrom ? gather(actor, begin, what, basket) : this.#fromRows(actor, begin, what, basket, false);
-    return found instanceof Promise ? found.then(headsOf) : headsOf(found);
+    if (begin >= actor.tailFrom) return headsOf(gather(actor, begin, what, basket));
+    if (what === 'all') return this.#fromRows(actor, begin, what, basket, false).then(headsOf);
+    const noted = headsNoted(actor, begin);
+    return noted.length >= countMax ? noted.slice(0, countMax) : this.#dataHeads(actor, begin, noted, countMax);
+  }
+
+  async #dataHeads(actor: Actor, from: number, noted: readonly EntryHead[], countMax: number): Promise<readonly EntryHead[]> {
+    const found = [...noted];
+    let next = actor.noted !== undefined && from >= actor.noted.from && from < actor.noted.to ? actor.noted.to : from;
+    // What is in memory now may have been written, and let go, by the time that the rows before it are read.
+    while (found.length < countMax && next < actor.tailFrom) {
+      const { heads, to } = await headsIn(this.#rows, actor, next, actor.tailFrom);
+      this.#check();
+      found.push(...heads.filter((head) => actor.isLiving(head)));
+      next = to;
+    }
+    if (found.length < countMax) found.push(...headsOf(gather(actor, next, 'data', new Basket(countMax - found.length, Infinity))));
+    return found.slice(0, countMax);
   }
 
   async #fromRows(actor: Actor, from: number, what: 'all' | 'data', basket: Basket, whole: boolean): Promise<readonly StoredEntry[]> {
@@ -489,7 +504,7 @@ export class RowVolume implements Volume {
     const actor = this.#actors.get(key);
     if (actor === undefined) return 1;
     const isOld = actor.data < actor.tailFrom && actor.beforeTail[by] >= value && actor.beforeTail.sequence > 0;
-    return isOld ? this.#findOld(actor, by, value) : findInMemory(actor, by, value);
+    return isOld ? (findNoted(actor, by, value) ?? this.#findOld(actor, by, value)) : findInMemory(actor, by, value);
   }
 
   async #findOld(actor: Actor, by: 'sequence' | 'time', value: number): Promise<number> {

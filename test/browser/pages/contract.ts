@@ -1,5 +1,5 @@
 /** The contract of a volume over IndexedDB: `contract()` answers with what came out, in a page or in a worker. */
-import { databaseName, IndexedDbRows } from '../../../src/adapters/browser/rows.ts';
+import { databaseName, IndexedDbRows, ownerLock } from '../../../src/adapters/browser/rows.ts';
 import { systemClock, systemTimers } from '../../../src/adapters/memory/timers.ts';
 import type { RowChange, RowMark, RowRange } from '../../../src/core/ports.ts';
 import { RowVolume } from '../../../src/core/rows/volume.ts';
@@ -60,4 +60,25 @@ async function contract() {
   };
 }
 
-Object.assign(globalThis, { contract });
+/** An opener whose lock is stolen writes on: what becomes of it, and what is there afterwards. */
+async function stale() {
+  const name = 'stale';
+  const put = (id: number): RowChange => {
+    return { do: 'put', table: 'data', row: { id, sequence: id, time: 0, begin: 0, end: 1, parts: [Uint8Array.of(id)] } };
+  };
+  const [first, second] = [new IndexedDbRows(name, WAIT_MS), new IndexedDbRows(name, WAIT_MS)];
+  const lost = () => undefined;
+  const epochs = [await first.open(lost)];
+  await first.write([put(1)]);
+  await navigator.locks.request(ownerLock(name), { steal: true }, () => undefined);
+  epochs.push(await second.open(lost));
+  const refused = await Promise.all(
+    [[put(2), put(3)], [put(1)]].map((changes) => first.write(changes).then(String, (error: Error) => error.message)),
+  );
+  await second.write([put(4)]);
+  const ids = (await second.list('data', 0, 100, Infinity)).map(({ id }) => id);
+  await second.close();
+  return { epochs, refused, ids };
+}
+
+Object.assign(globalThis, { contract, stale });

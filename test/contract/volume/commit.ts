@@ -134,6 +134,24 @@ export const commitChecks: VolumeCheck[] = [
       }),
   },
   {
+    name: 'commit takes bodies that are given away: a whole memory, a part of one, several parts',
+    run: (make) =>
+      withVolume(make, async (on) => {
+        const [whole, around] = [bytesOf(70_000, 1), bytesOf(900_000, 2)];
+        const bodies = [[whole], [whole.subarray(0, 69_996)], [around.subarray(5, 90_005)], [whole, bytesOf(20_000, 3), bytesOf(9, 4)]];
+        const writes = bodies.map((body, i) => append(A, i + 1, { body, given: true }));
+        await on.synced(on.commit(...writes));
+        const check = async () => {
+          const entries = await on.read(A, 1, 10_000_000);
+          for (const [i, write] of writes.entries()) equalEntry(entries[i], { ...write, body: [joined(write.body)] }, 1);
+        };
+        await check();
+        if (!make.traits.persistent) return;
+        await on.again();
+        await check();
+      }),
+  },
+  {
     name: 'commit joins the parts of a body, empty ones too',
     run: (make) =>
       withVolume(make, async (on) => {

@@ -4,8 +4,8 @@
  * Holds: the promises of `Rows` (ports.ts). A write is there whole or not at all; one that fails may have been carried out all the same,
  * as a transaction whose answer was lost. Reads answer now or later, by turns. A later opener takes the place away.
  */
-import type { Row, RowChange, RowMark, RowRange, Rows, RowTable, Soon, Timers } from '../../../src/core/ports.ts';
-import { DiskFullError } from '../../../src/core/ports.ts';
+import type { NewRow, Row, RowChange, RowMark, RowRange, Rows, RowTable, Soon, Timers } from '../../../src/core/ports.ts';
+import { DiskFullError, joined } from '../../../src/core/ports.ts';
 
 type Tables = Record<RowTable, Map<number, Row>>;
 
@@ -68,7 +68,7 @@ export class SimRows implements Rows {
     const { fails } = this.#place;
     this.#place.fails = undefined;
     if (fails === 'write') throw new Error('The write fails.');
-    const grows = changes.reduce((sum, change) => sum + (change.do === 'put' ? change.row.bytes.length : 0), 0);
+    const grows = changes.reduce((sum, change) => sum + (change.do === 'put' ? bytesOf(change.row) : 0), 0);
     if (this.#place.used + grows > this.#place.bytesMax) throw new DiskFullError('No room.');
     for (const change of changes) this.#apply(change);
     if (fails === 'sync') throw new Error('The sync fails.');
@@ -84,9 +84,9 @@ export class SimRows implements Rows {
   #apply(change: RowChange): void {
     const table = this.#place.tables[change.table];
     if (change.do === 'put') {
-      const { row } = change;
-      if (!Number.isSafeInteger(row.id) || row.bytes.length > this.rowBytesMax) throw new TypeError(`The row ${row.id} is none.`);
-      table.set(row.id, { ...row, bytes: row.bytes.slice() });
+      const { parts, ...mark } = change.row;
+      if (!Number.isSafeInteger(mark.id) || bytesOf(change.row) > this.rowBytesMax) throw new TypeError(`The row ${mark.id} is none.`);
+      table.set(mark.id, { ...mark, bytes: joined(parts) });
       return;
     }
     if (change.from >= change.to) throw new TypeError('The range is empty.');
@@ -127,4 +127,8 @@ export class SimRows implements Rows {
   #later(): Promise<void> {
     return new Promise((resolve) => this.#timers.endOfTurn(resolve));
   }
+}
+
+function bytesOf({ parts }: NewRow): number {
+  return parts.reduce((sum, { length }) => sum + length, 0);
 }
