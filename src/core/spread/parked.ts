@@ -4,6 +4,7 @@
  * Holds: a hint ends the park that it was for, and goes on to another when its channel breaks; who is parked survives that the process
  * sleeps, with the channel. Elsewhere: the near end (hints.ts).
  */
+import { isPlanted } from '../faults.ts';
 import type { PartitionCalls } from '../partition/calls.ts';
 import type { HintText } from './hints.ts';
 import { READERS } from './hints.ts';
@@ -23,7 +24,7 @@ export class Parked {
   constructor(partition: Partition, channel: KeptChannel) {
     this.#partition = partition;
     this.#channel = channel;
-    for (const who of channel.kept) {
+    for (const who of isPlanted('parked-forgotten-in-sleep') ? [] : channel.kept) {
       if (who < 0) this.#hinted.add(-who);
       else this.#add(who);
     }
@@ -45,7 +46,7 @@ export class Parked {
   closed(): void {
     for (const leave of this.#leaves.values()) leave();
     this.#leaves.clear();
-    for (const who of this.#hinted) this.#partition.passOn(who);
+    if (!isPlanted('hint-lost-with-its-channel')) for (const who of this.#hinted) this.#partition.passOn(who);
     this.#hinted.clear();
   }
 
