@@ -44,10 +44,12 @@ export class Parked {
   }
 
   closed(): void {
+    // Also of those who are parked: one may be on its way with a hint, and another parked for the same since.
+    const left = new Set([...this.#leaves.keys(), ...this.#hinted]);
     for (const leave of this.#leaves.values()) leave();
     this.#leaves.clear();
-    if (!isPlanted('hint-lost-with-its-channel')) for (const who of this.#hinted) this.#partition.passOn(who);
     this.#hinted.clear();
+    if (!isPlanted('hint-lost-with-its-channel')) for (const who of left) if (who !== READERS) this.#partition.passOn(who);
   }
 
   #add(who: number): void {
