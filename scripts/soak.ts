@@ -93,7 +93,7 @@ const CAMPAIGNS: Campaign[] = [
     run: () => killed({ site: browserSite(), kills: browsers, seed, loadMsMax: 2_500 }),
   },
   {
-    name: 'The simulator: storage and broker over a disk that fails',
+    name: 'The simulator: storage and broker over a disk that fails, and a broker over objects that die',
     size: `${thousands(seeds)} seeds from ${seed}`,
     repeat: `npm run simulate -- --seeds ${seeds} --from ${seed}`,
     run: () => runProcess(['test/simulation/main.ts', '--seeds', String(seeds), '--from', String(seed)]),

@@ -1,22 +1,23 @@
 /**
- * The simulator's command line: both campaigns over many seeds, on all cores, and a report.
+ * The simulator's command line: the campaigns over many seeds, on all cores, and a report.
  *
- *   npm run simulate -- --seeds 10000                     both campaigns, then the planted bugs
+ *   npm run simulate -- --seeds 10000                     all campaigns, then the planted bugs
  *   npm run simulate -- --seeds 500 --campaign broker     one of them; --from 1000 begins elsewhere, --once runs no seed twice
  *   npm run simulate -- --seed 7 --campaign broker        replays one seed and prints what happened
  *   npm run simulate -- --seed 7 --campaign broker --plant forget-an-ack
  *
  * Holds: a seed that fails is printed with the command that replays it, and the exit code is 1; progress is shown on a
- * terminal only. Elsewhere: what a seed does (broker.ts, volume.ts).
+ * terminal only. Elsewhere: what a seed does (broker.ts, spread.ts, volume.ts).
  */
 import type { ChildProcess } from 'node:child_process';
 import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { planted } from '../../src/core/faults.ts';
 import * as broker from './broker.ts';
+import * as spread from './spread.ts';
 import * as volume from './volume.ts';
 
-export type Campaign = 'broker' | 'volume';
+export type Campaign = 'broker' | 'spread' | 'volume';
 
 interface Result {
   readonly seed: number;
@@ -30,6 +31,7 @@ interface Result {
 
 const CAMPAIGNS: Record<Campaign, { once(seed: number): Promise<Result>; twice(seed: number, full?: boolean): Promise<Result> }> = {
   broker: { once: broker.runSeed, twice: broker.runSeedTwice },
+  spread: { once: spread.runSeed, twice: spread.runSeedTwice },
   volume: { once: (seed) => volume.runSeed(seed), twice: (seed) => volume.runSeedTwice(seed) },
 };
 
@@ -83,6 +85,13 @@ export const PLANTED: readonly (readonly [name: string, campaign: Campaign])[] =
   ['step-not-remembered', 'broker'],
   ['trim-an-output', 'broker'],
   ['cut-forgets-what-arrived', 'broker'],
+  ['parked-forgotten-in-sleep', 'spread'],
+  ['hint-lost-with-its-channel', 'spread'],
+  ['hint-kept-for-nobody', 'spread'],
+  ['park-not-awaited', 'spread'],
+  ['begin-without-asking', 'spread'],
+  ['kept-is-the-last-word', 'spread'],
+  ['outbox-without-alarm', 'spread'],
   ['skip-sync', 'volume'],
   ['wrong-watermark', 'volume'],
   ['later-writes-count-as-synced', 'volume'],
@@ -142,7 +151,7 @@ async function runMany(campaigns: readonly Campaign[], from: number, seeds: numb
     const some = Array.from({ length: Math.min(SEEDS_PER_TASK, from + seeds - seed) }, (_, i) => seed + i);
     for (const campaign of campaigns) tasks.push({ campaign, seeds: some, once });
   }
-  const report: Report = { seeds: 0, time: 0, failures: [], counts: { broker: {}, volume: {} } };
+  const report: Report = { seeds: 0, time: 0, failures: [], counts: { broker: {}, spread: {}, volume: {} } };
   const total = seeds * campaigns.length;
   const beganAt = performance.now();
   const workers = Array.from({ length: Math.min(availableParallelism(), tasks.length) }, () => fork(import.meta.filename, ['--worker']));
@@ -213,7 +222,7 @@ function print(report: Report, once: boolean, seconds: number): void {
   for (const { campaign, seed, failure } of failures)
     console.log(`FAILED: ${campaign} seed ${seed}: ${failure}\n  npm run simulate -- --seed ${seed} --campaign ${campaign}`);
   console.log(`${report.seeds} seeds${once ? '' : ', each twice'}, in ${seconds.toFixed(0)} s: ${failures.length} failures`);
-  for (const campaign of ['broker', 'volume'] as const) {
+  for (const campaign of ['broker', 'spread', 'volume'] as const) {
     const all = counts[campaign];
     if (Object.keys(all).length === 0) continue;
     const of = (test: (what: string) => boolean): string =>
@@ -239,8 +248,8 @@ function print(report: Report, once: boolean, seconds: number): void {
 async function main(args: readonly string[]): Promise<number> {
   const option = (name: string): string | undefined => (args.includes(name) ? args[args.indexOf(name) + 1] : undefined);
   const campaign = option('--campaign');
-  if (campaign !== undefined && campaign !== 'broker' && campaign !== 'volume')
-    throw new TypeError(`There is no campaign ${campaign}: it is broker or volume.`);
+  if (campaign !== undefined && campaign !== 'broker' && campaign !== 'spread' && campaign !== 'volume')
+    throw new TypeError(`There is no campaign ${campaign}: it is broker, spread or volume.`);
   const plant = option('--plant');
   if (plant !== undefined) planted.add(plant);
   const seed = option('--seed');
@@ -248,7 +257,7 @@ async function main(args: readonly string[]): Promise<number> {
   const once = args.includes('--once');
   const beganAt = performance.now();
   const report = await runMany(
-    campaign === undefined ? ['volume', 'broker'] : [campaign],
+    campaign === undefined ? ['volume', 'broker', 'spread'] : [campaign],
     Number(option('--from') ?? 1),
     Number(option('--seeds') ?? 1000),
     once,

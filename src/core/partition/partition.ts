@@ -612,7 +612,7 @@ export class Partition implements PartitionCalls {
     const timersDue = this.#isProducingDue && this.state.schedule.earliest <= this.log.now ? Infinity : this.#machine.timersDue();
     const lettersDue = this.#trust.due(this.#machine.lettersDue());
     if (!this.#isSending) this.#sendAt = Infinity;
-    else if (this.#sendAt === Infinity) this.#sendAt = this.log.now + SEND_AGAIN_MS;
+    else if (this.#sendAt === Infinity && !isPlanted('outbox-without-alarm')) this.#sendAt = this.log.now + SEND_AGAIN_MS;
     const due = Math.min(timersDue, lettersDue, this.#sendAt, this.#trimming.due(this.#trust.due(this.#machine.ageDue())));
     if (due === this.#alarm) return;
     this.#alarm = due;

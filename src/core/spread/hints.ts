@@ -6,6 +6,7 @@
  * channel that nobody waits at is closed after a while, so that the far end may sleep alone.
  * Elsewhere: the far end (parked.ts), waiting at several partitions (broker/waiting.ts).
  */
+import { isPlanted } from '../faults.ts';
 import type { Waiter } from '../partition/waiters.ts';
 import { Waiters } from '../partition/waiters.ts';
 import type { Timers } from '../ports.ts';
@@ -53,7 +54,7 @@ export class Hints {
 
   /** Resolves when all who wait here are parked there. @throws what opening the channel throws */
   parked(): Promise<void> | undefined {
-    return this.#confirmed?.done;
+    return isPlanted('park-not-awaited') ? undefined : this.#confirmed?.done;
   }
 
   passOn(who: number): void {
@@ -100,7 +101,7 @@ export class Hints {
     this.#asked.delete(who);
     if (who === READERS) this.#waiters.wakeGroup(who);
     else if (this.#waiters.isWaitedFor(who)) this.#waiters.wakeFetcher(who);
-    else this.#send({ do: 'pass', who });
+    else if (!isPlanted('hint-kept-for-nobody')) this.#send({ do: 'pass', who });
     if (this.#waiters.isWaitedFor(who)) this.#park(who);
   }
 

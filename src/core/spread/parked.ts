@@ -4,6 +4,7 @@
  * Holds: a hint ends the park that it was for, and goes on to another when its channel breaks; who is parked survives that the process
  * sleeps, with the channel. Elsewhere: the near end (hints.ts).
  */
+import { isPlanted } from '../faults.ts';
 import type { PartitionCalls } from '../partition/calls.ts';
 import type { HintText } from './hints.ts';
 import { READERS } from './hints.ts';
@@ -23,7 +24,7 @@ export class Parked {
   constructor(partition: Partition, channel: KeptChannel) {
     this.#partition = partition;
     this.#channel = channel;
-    for (const who of channel.kept) {
+    for (const who of isPlanted('parked-forgotten-in-sleep') ? [] : channel.kept) {
       if (who < 0) this.#hinted.add(-who);
       else this.#add(who);
     }
@@ -43,10 +44,12 @@ export class Parked {
   }
 
   closed(): void {
+    // Also of those who are parked: one may be on its way with a hint, and another parked for the same since.
+    const left = new Set([...this.#leaves.keys(), ...this.#hinted]);
     for (const leave of this.#leaves.values()) leave();
     this.#leaves.clear();
-    for (const who of this.#hinted) this.#partition.passOn(who);
     this.#hinted.clear();
+    if (!isPlanted('hint-lost-with-its-channel')) for (const who of left) if (who !== READERS) this.#partition.passOn(who);
   }
 
   #add(who: number): void {

@@ -10,7 +10,7 @@ import { Violation } from './told.ts';
 /** A delayed message turns up in a log. */
 export function checkDue(log: PartitionLog, sequence: number, { uid, delayed, possible }: Sent, producedAt: number | undefined): void {
   // Sent more than once, and the window of its id is over: it may be there for another time.
-  if (delayed === undefined || delayed.log !== log || possible > 1) return;
+  if (delayed === undefined || delayed.log !== log || possible > 1 || (delayed.cancelled === 'yes' && possible > 0)) return;
   const where = `${log.station.slot.name}/${log.partition}/${sequence}`;
   if (delayed.cancelled === 'yes') throw new Violation(`delay: ${where} is message ${uid}, which was cancelled`);
   if (producedAt !== undefined && producedAt < delayed.dueAt)

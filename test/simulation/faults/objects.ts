@@ -32,6 +32,8 @@ export const CALM: Weather = { lost: 0, unheard: 0, breaks: 0, kills: 0, fails: 
 export interface Habitat {
   /** The longest that anything is on its way. */
   readonly delayMs: number;
+  /** The longest that a write to its storage takes. */
+  readonly writeMs: number;
   /** So long at least an object lies idle before it sleeps; undefined: it never does. */
   readonly sleepMs: number | undefined;
 }
@@ -70,6 +72,13 @@ export class Platform {
 
   get delay(): number {
     return this.chance.fraction() * this.habitat.delayMs;
+  }
+
+  writeTakes(): readonly [before: number, after: number] {
+    const { writeMs } = this.habitat;
+    if (writeMs === 0) return [0, 0];
+    const ms = this.chance.fraction() * writeMs;
+    return this.chance.happens(0.5) ? [ms, 0] : [0, ms];
   }
 
   happens(fault: keyof Weather): boolean {
@@ -209,9 +218,26 @@ class ObjectRows extends SimRows {
   isGivenBack = false;
   wrong: () => void = () => undefined;
 
+  /** How long the next write takes, before it is carried out and after. */
+  takes: () => readonly [before: number, after: number] = () => [0, 0];
+  readonly #timers: Timers;
+
+  constructor(options: { readonly place: RowPlace; readonly timers: Timers }) {
+    super(options);
+    this.#timers = options.timers;
+  }
+
   override async write(...args: Parameters<SimRows['write']>): ReturnType<SimRows['write']> {
     if (this.isGivenBack) this.wrong();
-    return super.write(...args);
+    const [before, after] = this.takes();
+    await this.#pause(before);
+    const firsts = await super.write(...args);
+    await this.#pause(after);
+    return firsts;
+  }
+
+  #pause(ms: number): Promise<void> | undefined {
+    return ms === 0 ? undefined : new Promise((resolve) => void this.#timers.after(ms, resolve));
   }
 }
 
@@ -248,6 +274,8 @@ export abstract class SimObject<Opened> {
   #lives = 0;
   #stopAlarm: (() => void) | undefined;
   #isSleepPlanned = false;
+  /** When the last event was over. */
+  #lastAt = 0;
 
   constructor(platform: Platform, name: string) {
     this.platform = platform;
@@ -272,6 +300,7 @@ export abstract class SimObject<Opened> {
       const over = (settle: () => void) => () => {
         if (!life.cuts.delete(cut)) return;
         life.busy--;
+        this.#lastAt = this.platform.world.time;
         settle();
         this.#sleepLater();
       };
@@ -297,6 +326,7 @@ export abstract class SimObject<Opened> {
     // Within one instance nobody else has it any more.
     place.owner = undefined;
     life.rows = new ObjectRows({ place, timers: life.timers });
+    life.rows.takes = () => this.platform.writeTakes();
     life.rows.wrong = () => this.platform.wrong(`object ${this.name} writes to a storage that was given back`);
     return life.rows;
   }
@@ -336,7 +366,7 @@ export abstract class SimObject<Opened> {
       this.#isSleepPlanned = false;
       const life = this.#life;
       if (life === undefined) return;
-      if (!life.isIdle) {
+      if (!life.isIdle || this.platform.world.time < this.#lastAt + sleepMs) {
         this.#sleepLater();
         return;
       }

@@ -20,13 +20,16 @@ const STATION = 's';
 const WAIT_MS = 300_000;
 /** A fetch that looked in vain, or came to nothing, is asked again after this. */
 const AGAIN_MS = 20;
-/** Beside leases and delays: until what is there is given out. */
-const BOUND_MS = 5_000;
+/** Beside leases and delays: until what is there is given out. Less than a front keeps a channel that nobody waits at. */
+const BOUND_MS = 3_500;
 const ROUNDS = 12;
 
 interface Waiter {
   /** Some share one, and so a front and its channels. */
   readonly session: Session;
+  readonly group: string;
+  /** It stays away until the next round: what it was told of is for another. */
+  isAway: boolean;
   abort: () => void;
 }
 
@@ -89,23 +92,33 @@ export class Bells {
       this.#isRough = true;
     }
     await this.#campaign.sleep(chance.pick([0, 10, 200, 2_000, 7_000]));
+    // Its front may stay, with a channel over which hints come for nobody.
+    if (chance.happens(0.5)) this.#leave();
     const rung = this.#ring();
     if (this.#isRough) {
-      if (chance.happens(0.5)) this.#leave(chance.pick(this.#waiters));
-      await this.#campaign.sleep(chance.fraction() * 30);
-      if (chance.happens(0.5)) this.#leave(chance.pick(this.#waiters));
+      for (let leave = chance.between(0, 4); leave > 0; leave--) {
+        await this.#campaign.sleep(chance.fraction() * chance.pick([2, 30]));
+        this.#leave();
+      }
     }
     await rung;
     await this.#campaign.calm();
     this.#isRough = false;
     await this.#heard(round);
+    for (const waiter of this.#waiters) waiter.isAway = false;
   }
 
-  /** One who waits goes, alone or with its front, and comes again. */
-  #leave(waiter: Waiter): void {
-    this.#campaign.count('waiters that go');
-    if (this.#chance.happens(0.5)) waiter.abort();
-    else waiter.session.end();
+  /** One who waits goes, alone or with its front, where others wait for the same. */
+  #leave(): void {
+    const first = this.#chance.pick(this.#waiters);
+    const isWhole = this.#chance.happens(0.5);
+    const gone = this.#waiters.filter((each) => each === first || (isWhole && each.session === first.session));
+    const others = this.#waiters.filter((each) => !each.isAway && !gone.includes(each));
+    if (!gone.every(({ group }) => others.some((other) => other.group === group))) return;
+    this.#campaign.count('waiters that go', gone.length);
+    for (const waiter of gone) waiter.isAway = true;
+    if (isWhole) first.session.end();
+    else first.abort();
   }
 
   async #ring(): Promise<void> {
@@ -148,7 +161,8 @@ export class Bells {
 
   #begin(group: string): void {
     const shared = this.#chance.happens(0.5) ? this.#waiters.at(-1)?.session : undefined;
-    const waiter = { session: shared ?? this.#campaign.session(`waiter at ${group}`), abort: () => undefined };
+    const session = shared ?? this.#campaign.session(`waiter at ${group}`);
+    const waiter = { session, group, isAway: false, abort: () => undefined };
     this.#waiters.push(waiter);
     this.#goOn(this.#consume(waiter, group, `w${this.#waiters.length}`));
   }
@@ -174,6 +188,7 @@ export class Bells {
       const isDropped = this.#isRough && this.#chance.happens(0.3);
       if (blocks.length > 0 && !isDropped) await this.#ack(waiter.session, group, blocks);
       if (blocks.length === 0) await this.#campaign.sleep(AGAIN_MS);
+      while (waiter.isAway && !this.#isOver) await this.#campaign.sleep(AGAIN_MS);
     }
   }
 

@@ -43,7 +43,11 @@ export function drawSpread(chance: Chance): SpreadProfile {
     // Somebody waits longer than anything may take.
     limits: { ...drawn.limits, waitMsMax: 3_600_000 },
     // Whoever slept sooner would never do what is put off for a tenth of a second (partition/trimming.ts); platforms wait for 10 s.
-    habitat: { delayMs: chance.pick([0.5, 3, 20]), sleepMs: chance.pick([undefined, 150, 150, 1_000]) },
+    habitat: {
+      delayMs: chance.pick([0.5, 3, 20]),
+      sleepMs: chance.pick([undefined, 150, 150, 1_000]),
+      writeMs: chance.pick([0, 0, 2, 10]),
+    },
     rows: { idleMs: chance.pick([2, 50, 1000]), settleFlushes: chance.pick([3, 50, 1000]), tailBytes: chance.pick([1000, 1_000_000]) },
     isolates: chance.pick([1, 2, 3]),
     fronts: { perCall: chance.pick([0, 0.5, 1]), ends: chance.pick([0, 0.02, 0.1]) },
