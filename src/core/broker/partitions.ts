@@ -46,10 +46,8 @@ export class Partitions {
     const key = actorKey(station.namespace, station.id, partition);
     const found = this.#open.get(key);
     if (found === undefined) return this.#make(station, partition, key);
-    if (found instanceof Promise) return found;
-    // A configuration with a new version arrives with the first call that knows it.
-    if (found.state.version < station.version) found.update(station);
-    return found;
+    if (found instanceof Promise) return found.then((opened) => updated(opened, station));
+    return updated(found, station);
   }
 
   async all(station: Station): Promise<Partition[]> {
@@ -153,4 +151,10 @@ export class Partitions {
       this.#context.journal.error(`Partition ${key} could not do what was due: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
+}
+
+/** A configuration with a new version arrives with the first call that knows it. */
+function updated(partition: Partition, station: Station): Partition {
+  if (partition.state.version < station.version) partition.update(station);
+  return partition;
 }

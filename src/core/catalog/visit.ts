@@ -71,7 +71,7 @@ export class Visits {
    * as they were, and what that one stores would be lost: so it is not said before that they are gone, nor what has their name now.
    */
   gone(namespace: number | undefined, name: string): Promise<unknown> | undefined {
-    if (!this.#elsewhere || isPlanted('gone-before-it-is-told')) return undefined;
+    if (!this.#elsewhere) return undefined;
     const open = [...this.#catalog.state.commands.values()].filter(
       ({ verb, station }) => verb === 'remove' && station.namespace === namespace && station.name === name,
     );
@@ -90,7 +90,7 @@ export class Visits {
   async #carry(command: Command): Promise<number> {
     // The station was removed while the command waited: its own command does the rest.
     if (!this.#catalog.state.commands.has(command.index)) return 0;
-    if (this.#elsewhere && !isPlanted('visit-before-it-is-durable')) await this.#catalog.durable();
+    if (this.#elsewhere) await this.#catalog.durable();
     const { station } = command;
     const only = 'asked' in command ? command.asked.partition : undefined;
     const partitions = only === undefined ? Array.from({ length: station.config.partitions }, (_, partition) => partition) : [only];
