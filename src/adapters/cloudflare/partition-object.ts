@@ -4,6 +4,7 @@
  * Holds: whoever waits does so over a socket that stays while the object sleeps; what of it has to be known again lies with the
  * socket. An object whose partition is removed gives its storage back.
  */
+import { asWaysideError } from '../../core/errors.ts';
 import { makeLimits } from '../../core/limits.ts';
 import type { PartitionHost } from '../../core/spread/host.ts';
 import { openHost } from '../../core/spread/host.ts';
@@ -65,10 +66,16 @@ export class WaysidePartition extends WaysideObject<PartitionHost> {
     const where = JSON.parse(decodeURIComponent(request.headers.get(WHERE_HEADER) ?? 'null')) as Where;
     const { client, server } = newSocketPair();
     server.serializeAttachment({ where, kept: [] } satisfies Attachment);
-    const answer = await this.answered((host) => answered(() => this.#connect(host, server), journal));
-    if (!answer.ok) return Response.json(answer);
-    this.ctx.acceptWebSocket(server);
-    return new Response(null, { status: 101, webSocket: client } as ResponseInit);
+    this.#asking++;
+    try {
+      const answer = await this.answered((host) => answered(() => this.#connect(host, server), journal));
+      if (!answer.ok) return Response.json(answer);
+      this.ctx.acceptWebSocket(server);
+      return new Response(null, { status: 101, webSocket: client } as ResponseInit);
+    } finally {
+      this.#asking--;
+      await this.#giveBack();
+    }
   }
 
   async #connect(host: PartitionHost, socket: PlatformSocket): Promise<void> {
@@ -97,8 +104,14 @@ export class WaysidePartition extends WaysideObject<PartitionHost> {
 
   /** By the runtime: a text came on a socket, whether or not the object slept. */
   async webSocketMessage(socket: PlatformSocket, text: string): Promise<void> {
-    const host = await this.opened();
-    host.message(this.#channelOf(socket), text);
+    try {
+      const host = await this.opened();
+      host.message(this.#channelOf(socket), text);
+    } catch (error) {
+      // Whoever is at the other end looks again, and is told why.
+      journal.error(`A hint could not be taken: ${asWaysideError(error).message}`);
+      socket.close(1011, '');
+    }
     await this.#giveBack();
   }
 

@@ -120,15 +120,19 @@ class Front implements Pick<Broker, Own> {
   async #with<T>(namespace: string, name: string, run: (station: Station) => Promise<T>, isFinal = () => false): Promise<T> {
     checkName('namespace', namespace);
     checkName('station', name);
-    const kept = this.#asked.has(`${namespace}/${name}`) ? undefined : this.#options.kept.get(namespace, name);
-    if (kept === undefined) return run(await this.#ask(namespace, name));
+    const joined = this.#asked.get(`${namespace}/${name}`);
+    const kept = joined === undefined ? this.#options.kept.get(namespace, name) : undefined;
+    if (joined === undefined && kept === undefined) return run(await this.#ask(namespace, name));
+    let known = kept;
     try {
-      return await run(kept);
+      // What was asked before this call came may be as old as what is kept.
+      known ??= await joined!;
+      return await run(known);
     } catch (error) {
       const mayBeOld = error instanceof WaysideError && MAY_BE_OLD.has(error.code) && !isFinal();
       if (!mayBeOld || isPlanted('kept-is-the-last-word')) throw error;
       const now = await this.#ask(namespace, name);
-      if (isUnchanged(kept, now)) throw error;
+      if (known !== undefined && isUnchanged(known, now)) throw error;
       return run(now);
     }
   }
