@@ -10,6 +10,7 @@ import { WaysideError } from '../errors.ts';
 const VERSION = 2;
 const HEAD_BYTES = 24;
 const U32 = 2 ** 32;
+const ROOM_MIN = 16;
 
 /** An id in one of them. */
 export interface Noted {
@@ -28,19 +29,33 @@ export class OpenSlice {
   dirty = true;
   /** There is a section of it. */
   saved = false;
-  #ids = new Uint8Array(256);
-  #idEnds = new Uint32Array(16);
-  #sequences = new Uint32Array(16);
-  #ages = new Uint32Array(16);
-  #hashes = new Uint32Array(16);
+  #ids: Uint8Array;
+  #idEnds: Uint32Array;
+  #sequences: Uint32Array;
+  #ages: Uint32Array;
+  #hashes: Uint32Array;
+  #extras: Uint8Array;
   /** Open addressing: place in the arrays + 1, or 0. */
-  #slots = new Uint32Array(32);
+  #slots: Uint32Array;
 
-  constructor(name: number, since: number, first: number) {
+  /** @param before is likely to be of about the same size, so that nothing has to be moved as this one grows */
+  constructor(name: number, since: number, first: number, before?: OpenSlice) {
     this.name = name;
     this.since = since;
     this.first = first;
     this.until = since;
+    const room = Math.max(ROOM_MIN, 2 ** Math.ceil(Math.log2(before?.count ?? 1)));
+    this.#ids = new Uint8Array(Math.max(16 * ROOM_MIN, Math.ceil((before?.idBytes ?? 0) * 1.05)));
+    this.#idEnds = new Uint32Array(room);
+    this.#sequences = new Uint32Array(room);
+    this.#ages = new Uint32Array(room);
+    this.#hashes = new Uint32Array(room);
+    this.#extras = new Uint8Array(room);
+    this.#slots = new Uint32Array(2 * room);
+  }
+
+  get idBytes(): number {
+    return this.count === 0 ? 0 : this.#idEnds[this.count - 1]!;
   }
 
   /** May the id be added here? @param spanMs no slice is of a longer time. @param most ids of a slice */
@@ -49,20 +64,23 @@ export class OpenSlice {
     return count < most && time < since + spanMs && time - since < U32 && sequence >= first && sequence - first < U32;
   }
 
-  /** @returns the latest one of that id; undefined where there is none */
-  find(source: Uint8Array, start: number, end: number, hash: number): Noted | undefined {
+  /** @returns the place of the latest one of that id; −1 where there is none */
+  find(source: Uint8Array, start: number, end: number, hash: number): number {
     const mask = this.#slots.length - 1;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const place = this.#slots[slot]! - 1;
-      if (place < 0) return undefined;
-      if (this.#hashes[place] === hash && this.#same(place, source, start, end))
-        return { sequence: this.first + this.#sequences[place]!, time: this.since + this.#ages[place]! };
+      if (place < 0 || (this.#hashes[place] === hash && this.#same(place, source, start, end))) return place;
     }
   }
 
-  add(source: Uint8Array, start: number, end: number, hash: number, sequence: number, time: number): void {
+  noted(place: number): Noted {
+    return { sequence: this.first + this.#sequences[place]!, time: this.since + this.#ages[place]! };
+  }
+
+  /** @param hash finds it here. @param extra bits of another one, for when the slice is closed */
+  add(source: Uint8Array, start: number, end: number, hash: number, extra: number, sequence: number, time: number): void {
     const length = end - start;
-    const begin = this.count === 0 ? 0 : this.#idEnds[this.count - 1]!;
+    const begin = this.idBytes;
     if (begin + length > this.#ids.length) this.#ids = grown(this.#ids, Math.max(this.#ids.length * 2, begin + length));
     if (this.count === this.#ages.length) this.#growPlaces();
     for (let i = 0; i < length; i++) this.#ids[begin + i] = source[start + i]!;
@@ -70,6 +88,7 @@ export class OpenSlice {
     this.#sequences[this.count] = sequence - this.first;
     this.#ages[this.count] = time - this.since;
     this.#hashes[this.count] = hash;
+    this.#extras[this.count] = extra;
     this.#put(hash, this.count);
     this.count++;
     this.until = time;
@@ -81,14 +100,12 @@ export class OpenSlice {
     return this.#hashes[place]!;
   }
 
-  /** Bytes of the id at a place. */
-  id(place: number): Uint8Array {
-    return this.#ids.subarray(place === 0 ? 0 : this.#idEnds[place - 1]!, this.#idEnds[place]!);
+  extra(place: number): number {
+    return this.#extras[place]!;
   }
 
   encode(): Uint8Array {
-    const { count } = this;
-    const idBytes = count === 0 ? 0 : this.#idEnds[count - 1]!;
+    const { count, idBytes } = this;
     const section = new Uint8Array(HEAD_BYTES + 12 * count + idBytes);
     const view = new DataView(section.buffer);
     view.setUint32(0, VERSION, true);
@@ -135,6 +152,7 @@ export class OpenSlice {
     this.#sequences = grown(this.#sequences, room);
     this.#ages = grown(this.#ages, room);
     this.#hashes = grown(this.#hashes, room);
+    this.#extras = grown(this.#extras, room);
     this.#slots = new Uint32Array(room * 2);
     for (let place = 0; place < this.count; place++) this.#put(this.#hashes[place]!, place);
   }
@@ -147,6 +165,8 @@ export class IdSection {
   readonly since: number;
   readonly first: number;
   readonly #view: DataView;
+  /** Made by `index`, as an open slice's. */
+  #slots = new Uint32Array(0);
 
   /** @throws CORRUPTION · UNAVAILABLE it is of another version */
   constructor(bytes: Uint8Array) {
@@ -175,15 +195,41 @@ export class IdSection {
     };
   }
 
-  id(place: number): Uint8Array {
-    const ids = HEAD_BYTES + 12 * this.count;
-    return this.bytes.subarray(ids + (place === 0 ? 0 : this.#end(place - 1)), ids + this.#end(place));
+  /** Where the id at a place begins and ends in `bytes`. */
+  start(place: number): number {
+    return HEAD_BYTES + 12 * this.count + (place === 0 ? 0 : this.#end(place - 1));
   }
 
-  isId(place: number, source: Uint8Array, start: number, end: number): boolean {
-    const id = this.id(place);
-    if (id.length !== end - start) return false;
-    for (let i = 0; i < id.length; i++) if (id[i] !== source[start + i]) return false;
+  end(place: number): number {
+    return HEAD_BYTES + 12 * this.count + this.#end(place);
+  }
+
+  /** So that ids can be found in it. @param hashOf of what lies in `bytes` from `start` up to `end` */
+  index(hashOf: (bytes: Uint8Array, start: number, end: number) => number): void {
+    this.#slots = new Uint32Array(2 ** Math.ceil(Math.log2(2 * this.count + 1)));
+    const mask = this.#slots.length - 1;
+    for (let place = 0; place < this.count; place++) {
+      const [start, end] = [this.start(place), this.end(place)];
+      let slot = hashOf(this.bytes, start, end) & mask;
+      // The latest of those that are the same counts.
+      while (this.#slots[slot] !== 0 && !this.#isId(this.#slots[slot]! - 1, this.bytes, start, end)) slot = (slot + 1) & mask;
+      this.#slots[slot] = place + 1;
+    }
+  }
+
+  /** @returns the place of the latest one of that id; −1 where there is none */
+  find(source: Uint8Array, start: number, end: number, hash: number): number {
+    const mask = this.#slots.length - 1;
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const place = this.#slots[slot]! - 1;
+      if (place < 0 || this.#isId(place, source, start, end)) return place;
+    }
+  }
+
+  #isId(place: number, source: Uint8Array, start: number, end: number): boolean {
+    const begin = this.start(place);
+    if (this.end(place) - begin !== end - start) return false;
+    for (let i = end - start - 1; i >= 0; i--) if (this.bytes[begin + i] !== source[start + i]) return false;
     return true;
   }
 

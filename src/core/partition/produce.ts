@@ -71,7 +71,9 @@ export function decideProduce(
     const refusal = refusePart(step, part, claim);
     if (refusal !== undefined) return refusal;
     const gather = parts.length > 1 && part.view.recordsEnd < GATHER_BYTES;
-    return isPlain(state, part, claim) && !gather ? step.writer.whole(part, claim) : new PartTaker(step, part, claim).take();
+    if (gather || !isPlain(state, part, claim)) return new PartTaker(step, part, claim).take(0);
+    const noted = part.view.anyId ? noteNew(step, part) : part.view.count;
+    return noted === part.view.count ? step.writer.whole(part, claim) : new PartTaker(step, part, claim).take(noted);
   });
   return { drafts: [...step.writer.finish(), ...step.delayed.finish(), ...(step.claims?.drafts() ?? [])], results };
 }
@@ -112,11 +114,29 @@ function claimOf(step: Step, { view, version, input: { producer } }: Part): Clai
   return step.claims.judge(producer, view.count);
 }
 
-/** Every record is taken as it is: there is nothing to look up, to refuse or to leave out. */
+/** Every record is taken as it is, unless its id is known: there is nothing to refuse. */
 function isPlain({ settings }: PartitionState, { view }: Part, claim: Claim | undefined): boolean {
   const { retention } = settings;
   const bounded = retention.discard === 'refuse' && (retention.maxMessages !== undefined || retention.maxBytes !== undefined);
-  return view.refused === undefined && !view.anyId && !view.anyDelay && !view.anyExpires && !bounded && claim?.isRepeat(0) !== true;
+  return view.refused === undefined && !view.anyDelay && !view.anyExpires && !bounded && claim?.isRepeat(0) !== true;
+}
+
+/**
+ * Notes the ids of records up to the first one that is known, with the sequences that they get: nearly always of all, and then
+ * the batch is stored as it came.
+ *
+ * @returns how many records are new
+ */
+function noteNew(step: Step, { view }: Part): number {
+  const { state, now, writer } = step;
+  const { dedupWindowMs } = state.settings;
+  const cursor = new RecordCursor(view.bytes, view.recordsStart, view.recordsEnd);
+  while (cursor.next()) {
+    if (cursor.idStart < 0) continue;
+    if (findId(step, cursor) !== 0) return cursor.index;
+    state.dedup.add(cursor.bytes, cursor.idStart, cursor.idEnd, writer.next + cursor.index, now, dedupWindowMs);
+  }
+  return view.count;
 }
 
 /** Why nothing of the part can be stored. */
@@ -273,15 +293,17 @@ class PartTaker {
     this.#room = new Room(step);
   }
 
-  take(): PartResult {
+  /** @param noted records from the first on that are new, and whose ids are noted already */
+  take(noted: number): PartResult {
     const { view } = this.#part;
     const { ranges, errors } = this.#result;
     const refused = refusedOf(view);
     const cursor = new RecordCursor(view.bytes, view.recordsStart, view.recordsEnd);
     while (cursor.next()) {
-      const verdict = judge(this.#step, cursor, this.#claim, refused(cursor.index), this.#room);
+      const isNoted = cursor.index < noted;
+      const verdict = isNoted ? 0 : judge(this.#step, cursor, this.#claim, refused(cursor.index), this.#room);
       if (verdict === 0 && cursor.delayMs > 0) this.#delay(cursor);
-      else if (verdict === 0) extend(ranges, this.#store(cursor));
+      else if (verdict === 0) extend(ranges, this.#store(cursor, isNoted));
       else if (typeof verdict === 'number') this.#repeat(cursor.index, verdict);
       else errors.push({ index: cursor.index, code: verdict.code, detail: verdict.detail });
     }
@@ -319,10 +341,11 @@ class PartTaker {
     }
   }
 
-  #store(cursor: RecordCursor): number {
+  #store(cursor: RecordCursor, isNoted: boolean): number {
     const { state, now, writer } = this.#step;
     const sequence = writer.record(cursor.bytes, cursor.offset, cursor.end);
-    if (cursor.idStart >= 0) state.dedup.add(cursor.bytes, cursor.idStart, cursor.idEnd, sequence, now, state.settings.dedupWindowMs);
+    if (cursor.idStart >= 0 && !isNoted)
+      state.dedup.add(cursor.bytes, cursor.idStart, cursor.idEnd, sequence, now, state.settings.dedupWindowMs);
     if (cursor.expiresMs >= 0) state.expiring = sequence;
     this.#claim?.stored(cursor.index, 1, sequence);
     return sequence;
