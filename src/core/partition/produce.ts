@@ -9,7 +9,7 @@
 import type { Draft } from '../actor/log.ts';
 import { batchDraft } from '../actor/log.ts';
 import { BatchBuilder } from '../batch/build.ts';
-import { RecordCursor } from '../batch/cursor.ts';
+import { IdCursor, RecordCursor } from '../batch/cursor.ts';
 import type { BatchView } from '../batch/walk.ts';
 import type { ProduceInput } from '../calls.ts';
 import { KIND } from '../entry/kinds.ts';
@@ -82,8 +82,8 @@ export function decideProduce(
 export function eachId(parts: readonly Part[], visit: (source: Uint8Array, start: number, end: number) => void): void {
   for (const { view } of parts) {
     if (!view.anyId) continue;
-    const cursor = new RecordCursor(view.bytes, view.recordsStart, view.recordsEnd);
-    while (cursor.next()) if (cursor.idStart >= 0) visit(cursor.bytes, cursor.idStart, cursor.idEnd);
+    const cursor = new IdCursor(view.bytes, view.recordsStart, view.recordsEnd);
+    while (cursor.next()) visit(cursor.bytes, cursor.idStart, cursor.idEnd);
   }
 }
 
@@ -130,9 +130,8 @@ function isPlain({ settings }: PartitionState, { view }: Part, claim: Claim | un
 function noteNew(step: Step, { view }: Part): number {
   const { state, now, writer } = step;
   const { dedupWindowMs } = state.settings;
-  const cursor = new RecordCursor(view.bytes, view.recordsStart, view.recordsEnd);
+  const cursor = new IdCursor(view.bytes, view.recordsStart, view.recordsEnd);
   while (cursor.next()) {
-    if (cursor.idStart < 0) continue;
     if (findId(step, cursor) !== 0) return cursor.index;
     state.dedup.add(cursor.bytes, cursor.idStart, cursor.idEnd, writer.next + cursor.index, now, dedupWindowMs);
   }
@@ -225,7 +224,7 @@ function refuseRepeat(cursor: RecordCursor, claim: Claim | undefined): Refusal |
 }
 
 /** @returns its sequence, or its number on top of SCHEDULED_PLACE while it waits; 0 where it is new */
-function findId({ state, now, taken }: Step, cursor: RecordCursor): number {
+function findId({ state, now, taken }: Step, cursor: RecordCursor | IdCursor): number {
   if (isPlanted('forget-an-id')) return 0;
   if (state.schedule.count + taken.size > 0) {
     const id = cursor.id!;
