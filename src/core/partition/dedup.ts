@@ -82,15 +82,17 @@ export class Dedup {
     this.#hasCandidates = false;
     this.#hashes.clear();
     const needed = new Set<ClosedSlice>();
-    const isAsked = !this.#table.isEmpty && !isPlanted('closed-ids-not-asked');
-    each((source, start, end) => {
-      this.#hashes.note(source, start, end);
-      if (!isAsked) return;
+    each((source, start, end) => this.#hashes.note(source, start, end));
+    if (this.#table.isEmpty || isPlanted('closed-ids-not-asked')) return [];
+    const { count } = this.#hashes;
+    for (let i = 1; i < count; i++) this.#table.bring(this.#hashes.hashAt(i), this.#hashes.extraAt(i));
+    for (let i = 1; i < count; i++) {
+      this.#hashes.tell(i);
       for (const slice of this.#candidates()) {
         this.#hasCandidates = true;
         if (slice.section === undefined) needed.add(slice);
       }
-    });
+    }
     return [...needed].map((slice) => ({
       name: sectionName(slice.name),
       take: (bytes) => {

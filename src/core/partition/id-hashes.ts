@@ -33,6 +33,18 @@ export class IdHashes {
     this.#key = Uint32Array.of(seed, seed ^ 0x5bd1e995);
   }
 
+  get count(): number {
+    return this.#count;
+  }
+
+  hashAt(number: number): number {
+    return this.#words[2 * number]!;
+  }
+
+  extraAt(number: number): number {
+    return this.#words[2 * number + 1]! & 255;
+  }
+
   note(source: Uint8Array, start: number, end: number): void {
     const number = this.#count;
     if (number === this.#starts.length) this.#grow();
@@ -44,13 +56,13 @@ export class IdHashes {
     halfSip(source, start, end, this.#key, this.#words, 2 * number);
     this.#starts[number] = start;
     this.#count = number + 1;
-    this.#tell(number);
+    this.tell(number);
   }
 
   of(source: Uint8Array, start: number, end: number): void {
     const number = this.#numberOf(source, start);
     if (number === 0) halfSip(source, start, end, this.#key, this.#words);
-    this.#tell(number);
+    this.tell(number);
   }
 
   clear(): void {
@@ -65,7 +77,7 @@ export class IdHashes {
     this.#starts = new Uint32Array(256);
   }
 
-  #tell(number: number): void {
+  tell(number: number): void {
     this.hash = this.#words[2 * number]!;
     this.extra = this.#words[2 * number + 1]! & 255;
   }

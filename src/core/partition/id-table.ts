@@ -10,7 +10,7 @@
 
 const SEGMENTS = 256;
 /** Ids up to which one segment holds all: of so many arrays, each would cost more than what is in it. */
-const ALONE_MAX = 32_768;
+const ALONE_MAX = 16_384;
 /** How full a segment gets, and what a new one begins with: what lies between is gained by a rewriting. */
 const FULL = 7 / 8;
 const FILLED = 13 / 16;
@@ -22,8 +22,9 @@ const MASK = 0xffff;
 interface Places {
   readonly tags: Uint32Array;
   readonly slices: Uint16Array;
-  /** Bits that say which segment, while there is only one. */
-  readonly extras: Uint8Array | undefined;
+  /** Bits that say which segment, while there is only one; later empty. */
+  readonly extras: Uint8Array;
+  readonly isWide: boolean;
 }
 
 interface Segment {
@@ -40,6 +41,8 @@ export class IdTable {
   #segments: Segment[] = [];
   /** The latest slice. */
   #last = 0;
+  /** Of what `bring` has read: so that no engine leaves the reading out. */
+  brought = 0;
 
   get isEmpty(): boolean {
     return this.#segments.length === 0;
@@ -47,7 +50,7 @@ export class IdTable {
 
   /** Bytes of the arrays, for measuring. */
   get bytes(): number {
-    const bytesOf = ({ places: { tags, slices, extras } }: Segment) => tags.byteLength + slices.byteLength + (extras?.byteLength ?? 0);
+    const bytesOf = ({ places: { tags, slices, extras } }: Segment) => tags.byteLength + slices.byteLength + extras.byteLength;
     return this.#segments.reduce((sum, segment) => sum + bytesOf(segment), 0);
   }
 
@@ -67,7 +70,7 @@ export class IdTable {
   candidates(tag: number, extra: number, floor: number): readonly number[] {
     if (this.#segments.length === 0) return NONE;
     const { places, room } = this.#segmentOf(extra);
-    const { tags, slices, extras } = places;
+    const { tags, slices, extras, isWide } = places;
     const wanted = tag || 1;
     let at = homeOf(wanted, room);
     let there = tags[at]!;
@@ -75,12 +78,23 @@ export class IdTable {
     if (there !== wanted) return NONE;
     const found = new Set<number>();
     for (; tags[at] === wanted; at++) {
-      if (extras !== undefined && extras[at] !== extra) continue;
+      if (isWide && extras[at] !== extra) continue;
       // Slices that far apart look the same: each that is there may be it.
       const latest = this.#last - ((this.#last - slices[at]!) & MASK);
       for (let slice = latest; slice >= floor; slice -= MASK + 1) found.add(slice);
     }
     return [...found].sort((a, b) => b - a);
+  }
+
+  /**
+   * Reads where the id would be, for one that is asked for soon. Done for many in turn, what is far away in memory
+   * comes for all at once and not for one after the other, which takes longer than anything else here.
+   */
+  bring(tag: number, extra: number): void {
+    if (this.#segments.length === 0) return;
+    const { places, room } = this.#segmentOf(extra);
+    const home = homeOf(tag, room);
+    this.brought ^= places.tags[home]! ^ places.slices[home]!;
   }
 
   clear(): void {
@@ -110,7 +124,7 @@ export class IdTable {
     const wanted = roomFor(count);
     const isKept = wanted <= segment.room && wanted >= segment.room / 2;
     if (!isKept) segment.room = wanted;
-    const isWide = segment.places.extras !== undefined;
+    const { isWide } = segment.places;
     let places = isKept && !isPushedOut ? segment.places : newPlaces(placesFor(segment.room), isWide);
     while (!rewrite(segment.places, places, segment.room, this.#last, span)) places = newPlaces(2 * places.tags.length, isWide);
     segment.places = places;
@@ -118,17 +132,29 @@ export class IdTable {
 
   #spread({ places, count }: Segment, floor: number): void {
     const last = this.#last;
-    const room = roomFor(Math.ceil(count / SEGMENTS));
-    this.#segments = Array.from({ length: SEGMENTS }, () => newSegment(room, false, floor));
+    // As if each were at another point between FILLED and FULL: so they do not all grow at the same time, now or later.
+    const roomOf = (i: number) => Math.ceil(roomFor(count / SEGMENTS) * (1 + (i / SEGMENTS) * (FULL / FILLED - 1)));
+    this.#segments = Array.from({ length: SEGMENTS }, (_, i) => newSegment(roomOf(i), false, floor));
     const { tags, slices, extras } = places;
+    const free = new Float64Array(SEGMENTS);
     for (let at = 0; at < tags.length; at++) {
+      const [tag, extra] = [tags[at]!, extras[at]!];
       const slice = last - ((last - slices[at]!) & MASK);
-      if (tags[at] !== 0 && slice >= floor) this.#put(tags[at]!, extras![at]!, slice, floor);
+      if (tag === 0 || slice < floor) continue;
+      const segment = this.#segments[extra]!;
+      const place = Math.max(free[extra]!, homeOf(tag, segment.room));
+      // They come in order, so that each is the last of its segment; unless that is at its end.
+      if (append(segment, place, tag, slice & MASK)) free[extra] = place + 1;
+      else {
+        free[extra] = Infinity;
+        this.#put(tag, extra, slice, floor);
+      }
     }
   }
 }
 
 const NONE: readonly number[] = [];
+const NO_BYTES = new Uint8Array(0);
 
 function newSegment(room: number, isWide: boolean, floor: number): Segment {
   return { places: newPlaces(placesFor(room), isWide), room, count: 0, floor };
@@ -139,7 +165,8 @@ function newPlaces(count: number, isWide: boolean): Places {
   return {
     tags: new Uint32Array(bytes, 0, count),
     slices: new Uint16Array(bytes, 4 * count, count),
-    extras: isWide ? new Uint8Array(bytes, 6 * count, count) : undefined,
+    extras: isWide ? new Uint8Array(bytes, 6 * count, count) : NO_BYTES,
+    isWide,
   };
 }
 
@@ -157,9 +184,8 @@ function homeOf(tag: number, room: number): number {
 
 /** @returns the place that is no longer free */
 function insert(segment: Segment, newTag: number, newSlice: number, newExtra: number): number {
-  const { tags, slices, extras } = segment.places;
-  const from = homeOf(newTag, segment.room);
-  let at = from;
+  const { tags, slices, extras, isWide } = segment.places;
+  let at = homeOf(newTag, segment.room);
   let there = tags[at]!;
   while (there !== 0 && there <= newTag) there = tags[++at]!;
   let end = at;
@@ -168,13 +194,23 @@ function insert(segment: Segment, newTag: number, newSlice: number, newExtra: nu
   for (let to = end; to > at; to--) {
     tags[to] = tags[to - 1]!;
     slices[to] = slices[to - 1]!;
-    if (extras !== undefined) extras[to] = extras[to - 1]!;
+    if (isWide) extras[to] = extras[to - 1]!;
   }
   tags[at] = newTag;
   slices[at] = newSlice;
-  if (extras !== undefined) extras[at] = newExtra;
+  if (isWide) extras[at] = newExtra;
   segment.count++;
   return end;
+}
+
+/** @returns false where the place is at the end, or behind it */
+function append(segment: Segment, place: number, tag: number, slice: number): boolean {
+  const { tags, slices } = segment.places;
+  if (place >= tags.length - 1) return false;
+  tags[place] = tag;
+  slices[place] = slice;
+  segment.count++;
+  return true;
 }
 
 function liveOf({ places: { tags, slices } }: Segment, last: number, span: number): number {
@@ -189,7 +225,7 @@ function liveOf({ places: { tags, slices } }: Segment, last: number, span: numbe
  * @returns false, and `from` is as it was, where the places end before all is moved
  */
 function rewrite(from: Places, to: Places, room: number, last: number, span: number): boolean {
-  const { tags, slices, extras } = from;
+  const { tags, slices, extras, isWide } = from;
   const stop = to.tags.length - 1;
   let free = 0;
   for (let at = 0; at < tags.length; at++) {
@@ -203,7 +239,7 @@ function rewrite(from: Places, to: Places, room: number, last: number, span: num
     if (free >= stop) return false;
     to.tags[free] = tag;
     to.slices[free] = slice;
-    if (extras !== undefined) to.extras![free] = extras[at]!;
+    if (isWide) to.extras[free] = extras[at]!;
     free++;
   }
   return true;
