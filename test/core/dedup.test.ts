@@ -90,6 +90,20 @@ describe('exact', () => {
     );
   });
 
+  test.each([256, 700, 1_000])('wherever in a slice of %i they are, closed and opened again', (most) => {
+    const kept = new Kept(most);
+    for (let i = 0; i < 5_000; i++) {
+      if (i % 500 === 0) kept.save();
+      kept.add(`id ${i}`, i + 1, 0, 1_000);
+    }
+    for (const isAgain of [false, true]) {
+      if (isAgain) kept.reopen();
+      else kept.save();
+      for (let i = 0; i < 5_000; i++) expect(kept.find(`id ${i}`, 0, 1_000)).toBe(i + 1);
+      for (let i = 0; i < 5_000; i++) expect(kept.find(`other ${i}`, 0, 1_000)).toBe(0);
+    }
+  });
+
   test('planted, that fingerprints are taken for ids is noticed where they collide', () => {
     planted.add('fingerprint-is-enough');
     try {

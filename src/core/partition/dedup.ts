@@ -19,11 +19,19 @@ const KEPT_SECTIONS = 4;
 /** Slices in memory above which sections should be written, so that they can be closed. */
 const OPEN_MAX = 1;
 
+/**
+ * Ids of a slice that the table does not tell apart: 2^16 times as many are known to it for certain, and so many are compared for
+ * one that is found.
+ */
+const GROUP = 256;
+
 /** One whose ids are in its section alone. */
 interface ClosedSlice {
   readonly name: number;
   readonly count: number;
   readonly until: number;
+  /** Its first ids' in the table. */
+  readonly group: number;
   section: IdSection | undefined;
 }
 
@@ -34,14 +42,14 @@ export interface MissingIds {
 }
 
 export class Dedup {
-  /** Oldest first, and older than the open ones. The table knows each as one more than the one before. */
+  /** Oldest first, and older than the open ones. */
   readonly #closed: ClosedSlice[] = [];
   readonly #open: OpenSlice[] = [];
   readonly #table = new IdTable();
   /** Closed ones that have their section in memory, the longest unused first. */
   #kept: ClosedSlice[] = [];
-  /** Of the next one to be closed, in the table. */
-  #nextClosed = 0;
+  /** The first one of the next slice to be closed. */
+  #nextGroup = 0;
   #nextName = 1;
   /** Read from sections, and not closed yet. */
   readonly #loaded = new Map<number, IdSection>();
@@ -88,17 +96,16 @@ export class Dedup {
     for (let i = 1; i < count; i++) this.#table.bring(this.#hashes.hashAt(i), this.#hashes.extraAt(i));
     for (let i = 1; i < count; i++) {
       this.#hashes.tell(i);
-      for (const slice of this.#candidates()) {
+      for (const group of this.#candidates()) {
         this.#hasCandidates = true;
+        const slice = this.#sliceOf(group);
         if (slice.section === undefined) needed.add(slice);
       }
     }
     return [...needed].map((slice) => ({
       name: sectionName(slice.name),
       take: (bytes) => {
-        const section = new IdSection(bytes);
-        section.index((source, start, end) => this.#hashOf(source, start, end));
-        slice.section = section;
+        slice.section = new IdSection(bytes);
         this.#kept.push(slice);
       },
     }));
@@ -124,22 +131,31 @@ export class Dedup {
   }
 
   #findClosed(source: Uint8Array, start: number, end: number, since: number): number {
-    const { hash } = this.#hashes;
-    for (const { name, section } of this.#candidates()) {
+    for (const group of this.#candidates()) {
+      const { name, section, group: first } = this.#sliceOf(group);
       if (section === undefined) throw new TypeError(`The ids of slice ${name} are asked for before they are read.`);
-      const place = section.find(source, start, end, hash);
+      const from = (group - first) * GROUP;
+      const place = section.find(from, from + GROUP, source, start, end);
       if (place >= 0) return within(section.noted(place), since);
-      if (isPlanted('fingerprint-is-enough')) return within(section.noted(0), since);
+      if (isPlanted('fingerprint-is-enough')) return within(section.noted(from), since);
     }
     return 0;
   }
 
-  /** Of the id whose hashes were made last. */
-  #candidates(): readonly ClosedSlice[] {
-    const floor = this.#floor;
-    const { hash } = this.#hashes;
-    const found = this.#table.candidates(hash, this.#extra, floor);
-    return found.length === 0 ? NONE : found.map((slice) => this.#closed[slice - floor]!);
+  /** Groups where the id may be whose hashes were made last, the latest first. */
+  #candidates(): readonly number[] {
+    return this.#table.candidates(this.#hashes.hash, this.#extra, this.#floor);
+  }
+
+  #sliceOf(group: number): ClosedSlice {
+    let low = 0;
+    let high = this.#closed.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if (this.#closed[middle]!.group <= group) low = middle;
+      else high = middle - 1;
+    }
+    return this.#closed[low]!;
   }
 
   #hashOf(source: Uint8Array, start: number, end: number): number {
@@ -151,9 +167,9 @@ export class Dedup {
     return isPlanted('fingerprint-is-enough') ? 0 : this.#hashes.extra;
   }
 
-  /** Slices below are gone. */
+  /** Groups below are of slices that are gone. */
   get #floor(): number {
-    return this.#nextClosed - this.#closed.length;
+    return this.#closed[0]?.group ?? this.#nextGroup;
   }
 
   // ── Adding, dropping ───────────────────────────────────────────────────────────────────────────────────────────
@@ -210,11 +226,16 @@ export class Dedup {
   }
 
   #close(slice: OpenSlice): void {
-    const { name, count, until } = slice;
-    this.#closed.push({ name, count, until, section: undefined });
-    const number = this.#nextClosed++;
-    const floor = this.#floor;
-    for (let place = 0; place < count; place++) this.#table.add(slice.hash(place), slice.extra(place), number, floor);
+    this.#addClosed(slice);
+    const [group, floor] = [this.#nextGroup, this.#floor];
+    for (let place = 0; place < slice.count; place++) {
+      this.#table.add(slice.hash(place), slice.extra(place), group + Math.floor(place / GROUP), floor);
+    }
+    this.#nextGroup += groupsOf(slice.count);
+  }
+
+  #addClosed({ name, count, until }: { readonly name: number; readonly count: number; readonly until: number }): void {
+    this.#closed.push({ name, count, until, group: this.#nextGroup, section: undefined });
   }
 
   /** All is written again, elsewhere. */
@@ -256,13 +277,13 @@ export class Dedup {
     if (section === undefined) return false;
     this.#loaded.delete(name);
     const { count, until } = section;
-    this.#closed.push({ name, count, until, section: undefined });
-    const slice = this.#nextClosed++;
-    const floor = this.#floor;
+    this.#addClosed({ name, count, until });
+    const [group, floor] = [this.#nextGroup, this.#floor];
     for (let place = 0; place < count; place++) {
       const hash = this.#hashOf(section.bytes, section.start(place), section.end(place));
-      this.#table.add(hash, this.#extra, slice, floor);
+      this.#table.add(hash, this.#extra, group + Math.floor(place / GROUP), floor);
     }
+    this.#nextGroup += groupsOf(count);
     return this.#loaded.size > 0;
   }
 
@@ -283,7 +304,9 @@ export class Dedup {
   }
 }
 
-const NONE: readonly ClosedSlice[] = [];
+function groupsOf(count: number): number {
+  return Math.max(1, Math.ceil(count / GROUP));
+}
 
 function within({ sequence, time }: Noted, since: number): number {
   return time > since ? sequence : 0;

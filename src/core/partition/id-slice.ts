@@ -165,8 +165,6 @@ export class IdSection {
   readonly since: number;
   readonly first: number;
   readonly #view: DataView;
-  /** Made by `index`, as an open slice's. */
-  #slots = new Uint32Array(0);
 
   /** @throws CORRUPTION · UNAVAILABLE it is of another version */
   constructor(bytes: Uint8Array) {
@@ -204,31 +202,16 @@ export class IdSection {
     return HEAD_BYTES + 12 * this.count + this.#end(place);
   }
 
-  /** So that ids can be found in it. @param hashOf of what lies in `bytes` from `start` up to `end` */
-  index(hashOf: (bytes: Uint8Array, start: number, end: number) => number): void {
-    this.#slots = new Uint32Array(2 ** Math.ceil(Math.log2(2 * this.count + 1)));
-    const mask = this.#slots.length - 1;
-    for (let place = 0; place < this.count; place++) {
-      const [start, end] = [this.start(place), this.end(place)];
-      let slot = hashOf(this.bytes, start, end) & mask;
-      // The latest of those that are the same counts.
-      while (this.#slots[slot] !== 0 && !this.#isId(this.#slots[slot]! - 1, this.bytes, start, end)) slot = (slot + 1) & mask;
-      this.#slots[slot] = place + 1;
-    }
-  }
-
-  /** @returns the place of the latest one of that id; −1 where there is none */
-  find(source: Uint8Array, start: number, end: number, hash: number): number {
-    const mask = this.#slots.length - 1;
-    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
-      const place = this.#slots[slot]! - 1;
-      if (place < 0 || this.#isId(place, source, start, end)) return place;
-    }
+  /** @returns the latest place from `from` on, below `to`, that has the id; −1 where none has */
+  find(from: number, to: number, source: Uint8Array, start: number, end: number): number {
+    for (let place = Math.min(to, this.count) - 1; place >= from; place--) if (this.#isId(place, source, start, end)) return place;
+    return -1;
   }
 
   #isId(place: number, source: Uint8Array, start: number, end: number): boolean {
     const begin = this.start(place);
     if (this.end(place) - begin !== end - start) return false;
+    // Neighbours differ at their ends, if anywhere.
     for (let i = end - start - 1; i >= 0; i--) if (this.bytes[begin + i] !== source[start + i]) return false;
     return true;
   }

@@ -1,5 +1,5 @@
 /**
- * Where ids may be found: fingerprints, each with the slice that the id is in; six bytes an id and some room.
+ * Where ids may be found: fingerprints, each with the group of ids that it is one of; six bytes an id and some room.
  *
  * Holds: whatever was added and is not forgotten is among the candidates of its fingerprint; one in about 2^40 / n of others is
  * too, so whoever asks compares the ids themselves. What is there lies in segments, by 8 of the fingerprint's 40 bits; the other
@@ -15,13 +15,13 @@ const ALONE_MAX = 16_384;
 const FULL = 7 / 8;
 const FILLED = 13 / 16;
 const ROOM_MIN = 16;
-/** Slices are kept modulo 2^16. */
+/** Groups are kept modulo 2^16. */
 const MASK = 0xffff;
 
 /** Places are by tag; a free one has tag 0, and the last one always is free. */
 interface Places {
   readonly tags: Uint32Array;
-  readonly slices: Uint16Array;
+  readonly groups: Uint16Array;
   /** Bits that say which segment, while there is only one; later empty. */
   readonly extras: Uint8Array;
   readonly isWide: boolean;
@@ -32,14 +32,14 @@ interface Segment {
   /** What tags are spread over; places beyond are for what the last ones push on. */
   room: number;
   count: number;
-  /** Slices below are not in it. */
+  /** Groups below are not in it. */
   floor: number;
 }
 
 export class IdTable {
   /** One, then SEGMENTS of them. */
   #segments: Segment[] = [];
-  /** The latest slice. */
+  /** The latest group. */
   #last = 0;
   /** Of what `bring` has read: so that no engine leaves the reading out. */
   brought = 0;
@@ -50,27 +50,27 @@ export class IdTable {
 
   /** Bytes of the arrays, for measuring. */
   get bytes(): number {
-    const bytesOf = ({ places: { tags, slices, extras } }: Segment) => tags.byteLength + slices.byteLength + extras.byteLength;
+    const bytesOf = ({ places: { tags, groups, extras } }: Segment) => tags.byteLength + groups.byteLength + extras.byteLength;
     return this.#segments.reduce((sum, segment) => sum + bytesOf(segment), 0);
   }
 
   /**
    * @param tag 32 bits of the id's hash
    * @param extra 8 more of them
-   * @param slice never less than before
-   * @param floor slices below are forgotten
+   * @param group never less than before
+   * @param floor groups below are forgotten
    */
-  add(tag: number, extra: number, slice: number, floor: number): void {
-    this.#last = slice;
+  add(tag: number, extra: number, group: number, floor: number): void {
+    this.#last = group;
     if (this.#segments.length === 0) this.#segments.push(newSegment(ROOM_MIN, true, floor));
-    this.#put(tag, extra, slice, floor);
+    this.#put(tag, extra, group, floor);
   }
 
-  /** Slices that the id may be in, not below `floor`, the latest first. */
+  /** Groups that the id may be in, not below `floor`, the latest first. */
   candidates(tag: number, extra: number, floor: number): readonly number[] {
     if (this.#segments.length === 0) return NONE;
     const { places, room } = this.#segmentOf(extra);
-    const { tags, slices, extras, isWide } = places;
+    const { tags, groups, extras, isWide } = places;
     const wanted = tag || 1;
     let at = homeOf(wanted, room);
     let there = tags[at]!;
@@ -79,9 +79,9 @@ export class IdTable {
     const found = new Set<number>();
     for (; tags[at] === wanted; at++) {
       if (isWide && extras[at] !== extra) continue;
-      // Slices that far apart look the same: each that is there may be it.
-      const latest = this.#last - ((this.#last - slices[at]!) & MASK);
-      for (let slice = latest; slice >= floor; slice -= MASK + 1) found.add(slice);
+      // Groups that far apart look the same: each that is there may be it.
+      const latest = this.#last - ((this.#last - groups[at]!) & MASK);
+      for (let group = latest; group >= floor; group -= MASK + 1) found.add(group);
     }
     return [...found].sort((a, b) => b - a);
   }
@@ -94,7 +94,7 @@ export class IdTable {
     if (this.#segments.length === 0) return;
     const { places, room } = this.#segmentOf(extra);
     const home = homeOf(tag, room);
-    this.brought ^= places.tags[home]! ^ places.slices[home]!;
+    this.brought ^= places.tags[home]! ^ places.groups[home]!;
   }
 
   clear(): void {
@@ -105,9 +105,9 @@ export class IdTable {
     return this.#segments[this.#segments.length === 1 ? 0 : extra]!;
   }
 
-  #put(tag: number, extra: number, slice: number, floor: number): void {
+  #put(tag: number, extra: number, group: number, floor: number): void {
     const segment = this.#segmentOf(extra);
-    const end = insert(segment, tag || 1, slice & MASK, extra);
+    const end = insert(segment, tag || 1, group & MASK, extra);
     const isPushedOut = end === segment.places.tags.length - 1;
     if (isPushedOut || segment.count > segment.room * FULL) this.#makeRoom(segment, floor, isPushedOut);
   }
@@ -135,19 +135,19 @@ export class IdTable {
     // As if each were at another point between FILLED and FULL: so they do not all grow at the same time, now or later.
     const roomOf = (i: number) => Math.ceil(roomFor(count / SEGMENTS) * (1 + (i / SEGMENTS) * (FULL / FILLED - 1)));
     this.#segments = Array.from({ length: SEGMENTS }, (_, i) => newSegment(roomOf(i), false, floor));
-    const { tags, slices, extras } = places;
+    const { tags, groups, extras } = places;
     const free = new Float64Array(SEGMENTS);
     for (let at = 0; at < tags.length; at++) {
       const [tag, extra] = [tags[at]!, extras[at]!];
-      const slice = last - ((last - slices[at]!) & MASK);
-      if (tag === 0 || slice < floor) continue;
+      const group = last - ((last - groups[at]!) & MASK);
+      if (tag === 0 || group < floor) continue;
       const segment = this.#segments[extra]!;
       const place = Math.max(free[extra]!, homeOf(tag, segment.room));
       // They come in order, so that each is the last of its segment; unless that is at its end.
-      if (append(segment, place, tag, slice & MASK)) free[extra] = place + 1;
+      if (append(segment, place, tag, group & MASK)) free[extra] = place + 1;
       else {
         free[extra] = Infinity;
-        this.#put(tag, extra, slice, floor);
+        this.#put(tag, extra, group, floor);
       }
     }
   }
@@ -164,7 +164,7 @@ function newPlaces(count: number, isWide: boolean): Places {
   const bytes = new ArrayBuffer(count * (isWide ? 7 : 6));
   return {
     tags: new Uint32Array(bytes, 0, count),
-    slices: new Uint16Array(bytes, 4 * count, count),
+    groups: new Uint16Array(bytes, 4 * count, count),
     extras: isWide ? new Uint8Array(bytes, 6 * count, count) : NO_BYTES,
     isWide,
   };
@@ -183,8 +183,8 @@ function homeOf(tag: number, room: number): number {
 }
 
 /** @returns the place that is no longer free */
-function insert(segment: Segment, newTag: number, newSlice: number, newExtra: number): number {
-  const { tags, slices, extras, isWide } = segment.places;
+function insert(segment: Segment, newTag: number, newGroup: number, newExtra: number): number {
+  const { tags, groups, extras, isWide } = segment.places;
   let at = homeOf(newTag, segment.room);
   let there = tags[at]!;
   while (there !== 0 && there <= newTag) there = tags[++at]!;
@@ -193,29 +193,29 @@ function insert(segment: Segment, newTag: number, newSlice: number, newExtra: nu
   // All up to the next free place move one on.
   for (let to = end; to > at; to--) {
     tags[to] = tags[to - 1]!;
-    slices[to] = slices[to - 1]!;
+    groups[to] = groups[to - 1]!;
     if (isWide) extras[to] = extras[to - 1]!;
   }
   tags[at] = newTag;
-  slices[at] = newSlice;
+  groups[at] = newGroup;
   if (isWide) extras[at] = newExtra;
   segment.count++;
   return end;
 }
 
 /** @returns false where the place is at the end, or behind it */
-function append(segment: Segment, place: number, tag: number, slice: number): boolean {
-  const { tags, slices } = segment.places;
+function append(segment: Segment, place: number, tag: number, group: number): boolean {
+  const { tags, groups } = segment.places;
   if (place >= tags.length - 1) return false;
   tags[place] = tag;
-  slices[place] = slice;
+  groups[place] = group;
   segment.count++;
   return true;
 }
 
-function liveOf({ places: { tags, slices } }: Segment, last: number, span: number): number {
+function liveOf({ places: { tags, groups } }: Segment, last: number, span: number): number {
   let count = 0;
-  for (let at = 0; at < tags.length; at++) if (tags[at] !== 0 && ((last - slices[at]!) & MASK) <= span) count++;
+  for (let at = 0; at < tags.length; at++) if (tags[at] !== 0 && ((last - groups[at]!) & MASK) <= span) count++;
   return count;
 }
 
@@ -225,20 +225,20 @@ function liveOf({ places: { tags, slices } }: Segment, last: number, span: numbe
  * @returns false, and `from` is as it was, where the places end before all is moved
  */
 function rewrite(from: Places, to: Places, room: number, last: number, span: number): boolean {
-  const { tags, slices, extras, isWide } = from;
+  const { tags, groups, extras, isWide } = from;
   const stop = to.tags.length - 1;
   let free = 0;
   for (let at = 0; at < tags.length; at++) {
     const tag = tags[at]!;
     if (tag === 0) continue;
-    const slice = slices[at]!;
+    const group = groups[at]!;
     if (to === from) tags[at] = 0;
-    if (((last - slice) & MASK) > span) continue;
+    if (((last - group) & MASK) > span) continue;
     const home = homeOf(tag, room);
     if (home > free) free = home;
     if (free >= stop) return false;
     to.tags[free] = tag;
-    to.slices[free] = slice;
+    to.groups[free] = group;
     if (isWide) to.extras[free] = extras[at]!;
     free++;
   }
