@@ -234,6 +234,28 @@ describe('in a broker', () => {
     }
   });
 
+  test('a batch is stored as it came up to the first repeat in it, and from there on without repeats', async () => {
+    const bench = await openBench({ dedupWindowMs: 3_600_000 }, { on: 'disk' });
+    const produce = (...ids: string[]) => bench.broker.produce(NS, 's', batch(...ids.map((id) => ({ payload: 'x', id }))));
+    expect(await produce('a', 'b')).toMatchObject({ duplicates: [] });
+    expect(await produce('c', 'd', 'c', 'a', 'e')).toMatchObject({
+      ranges: [[0, 3, 3]],
+      duplicates: [
+        [2, 0, 3],
+        [3, 0, 1],
+      ],
+    });
+    bench.cut();
+    await bench.open();
+    expect(await produce('e', 'd', 'f')).toMatchObject({
+      ranges: [[0, 6, 1]],
+      duplicates: [
+        [0, 0, 5],
+        [1, 0, 4],
+      ],
+    });
+  });
+
   test('a section that cannot be read refuses, and stores nothing', async () => {
     const bench = await openBench({ dedupWindowMs: 3_600_000 }, { on: 'disk', limits: { idSliceMax: 4, settleBytes: 100 } });
     for (let i = 0; i < 40; i++) await bench.broker.produce(NS, 's', batch({ payload: 'x', id: `id ${i}` }));

@@ -179,7 +179,7 @@ export class Dedup {
     if (windowMs === 0) return;
     let newest = this.#open[this.#open.length - 1];
     if (newest === undefined || !newest.takes(sequence, time, windowMs / SLICES_PER_WINDOW, this.#most)) {
-      newest = new OpenSlice(this.#nextName++, time, sequence, newest);
+      newest = new OpenSlice(this.#nextName++, time, sequence);
       this.#open.push(newest);
       this.drop(time, windowMs);
     }

@@ -10,7 +10,6 @@ import { WaysideError } from '../errors.ts';
 const VERSION = 2;
 const HEAD_BYTES = 24;
 const U32 = 2 ** 32;
-const ROOM_MIN = 16;
 
 /** An id in one of them. */
 export interface Noted {
@@ -29,32 +28,23 @@ export class OpenSlice {
   dirty = true;
   /** There is a section of it. */
   saved = false;
-  #ids: Uint8Array;
-  #idEnds: Uint32Array;
-  #sequences: Uint32Array;
-  #ages: Uint32Array;
-  #hashes: Uint32Array;
-  #extras: Uint8Array;
+  #ids = new Uint8Array(256);
+  #idEnds = new Uint32Array(16);
+  #sequences = new Uint32Array(16);
+  #ages = new Uint32Array(16);
+  #hashes = new Uint32Array(16);
+  #extras = new Uint8Array(16);
   /** Open addressing: place in the arrays + 1, or 0. */
-  #slots: Uint32Array;
+  #slots = new Uint32Array(32);
 
-  /** @param before is likely to be of about the same size, so that nothing has to be moved as this one grows */
-  constructor(name: number, since: number, first: number, before?: OpenSlice) {
+  constructor(name: number, since: number, first: number) {
     this.name = name;
     this.since = since;
     this.first = first;
     this.until = since;
-    const room = Math.max(ROOM_MIN, 2 ** Math.ceil(Math.log2(before?.count ?? 1)));
-    this.#ids = new Uint8Array(Math.max(16 * ROOM_MIN, Math.ceil((before?.idBytes ?? 0) * 1.05)));
-    this.#idEnds = new Uint32Array(room);
-    this.#sequences = new Uint32Array(room);
-    this.#ages = new Uint32Array(room);
-    this.#hashes = new Uint32Array(room);
-    this.#extras = new Uint8Array(room);
-    this.#slots = new Uint32Array(2 * room);
   }
 
-  get idBytes(): number {
+  get #idBytes(): number {
     return this.count === 0 ? 0 : this.#idEnds[this.count - 1]!;
   }
 
@@ -80,7 +70,7 @@ export class OpenSlice {
   /** @param hash finds it here. @param extra bits of another one, for when the slice is closed */
   add(source: Uint8Array, start: number, end: number, hash: number, extra: number, sequence: number, time: number): void {
     const length = end - start;
-    const begin = this.idBytes;
+    const begin = this.#idBytes;
     if (begin + length > this.#ids.length) this.#ids = grown(this.#ids, Math.max(this.#ids.length * 2, begin + length));
     if (this.count === this.#ages.length) this.#growPlaces();
     for (let i = 0; i < length; i++) this.#ids[begin + i] = source[start + i]!;
@@ -105,7 +95,8 @@ export class OpenSlice {
   }
 
   encode(): Uint8Array {
-    const { count, idBytes } = this;
+    const { count } = this;
+    const idBytes = this.#idBytes;
     const section = new Uint8Array(HEAD_BYTES + 12 * count + idBytes);
     const view = new DataView(section.buffer);
     view.setUint32(0, VERSION, true);
