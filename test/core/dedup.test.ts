@@ -166,6 +166,18 @@ describe('the table', () => {
     expect(table.bytes).toBeLessThan(256);
   });
 
+  test('its segments do not grow all at the same time', () => {
+    const [tagOf, extraOf, table] = [hashes(1), hashes(2), new IdTable()];
+    const grown: number[] = [];
+    for (let slice = 0; slice < 150; slice++) {
+      const before = table.bytes;
+      for (let i = 0; i < 4_096; i++) table.add(tagOf(), extraOf() >>> 24, slice, 0);
+      grown.push(table.bytes - before);
+    }
+    const later = grown.slice(grown.length / 2);
+    expect(Math.max(...later) / (later.reduce((sum, bytes) => sum + bytes) / later.length)).toBeLessThan(3);
+  });
+
   test.each([
     ['the largest', 2 ** 32 - 200],
     ['the smallest', 0],

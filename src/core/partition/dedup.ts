@@ -89,6 +89,8 @@ export class Dedup {
   missing(each: (visit: (source: Uint8Array, start: number, end: number) => void) => void): MissingIds[] {
     this.#hasCandidates = false;
     this.#hashes.clear();
+    // Where there is no window nothing is ever kept.
+    if (this.#table.isEmpty && this.#open.length === 0) return [];
     const needed = new Set<ClosedSlice>();
     each((source, start, end) => this.#hashes.note(source, start, end));
     if (this.#table.isEmpty || isPlanted('closed-ids-not-asked')) return [];

@@ -4,7 +4,8 @@
  * Holds: whatever was added and is not forgotten is among the candidates of its fingerprint; one in about 2^40 / n of others is
  * too, so whoever asks compares the ids themselves. What is there lies in segments, by 8 of the fingerprint's 40 bits; the other
  * 32 are its tag, and each segment is in the order of its tags, so that looking ends at the first one that is larger, and
- * growing is one pass from front to back. Only one segment is rewritten at a time: of a million ids, four thousand.
+ * growing is one pass from front to back. Only one segment is rewritten at a time: of a million ids, four thousand. What they hold
+ * differs by chance, and so does when each has to grow.
  * Source: ordered hash tables (O. Amble, D. E. Knuth, "Ordered hash tables", 1974), without wrapping round.
  */
 
@@ -132,9 +133,8 @@ export class IdTable {
 
   #spread({ places, count }: Segment, floor: number): void {
     const last = this.#last;
-    // As if each were at another point between FILLED and FULL: so they do not all grow at the same time, now or later.
-    const roomOf = (i: number) => Math.ceil(roomFor(count / SEGMENTS) * (1 + (i / SEGMENTS) * (FULL / FILLED - 1)));
-    this.#segments = Array.from({ length: SEGMENTS }, (_, i) => newSegment(roomOf(i), false, floor));
+    const room = roomFor(count / SEGMENTS);
+    this.#segments = Array.from({ length: SEGMENTS }, () => newSegment(room, false, floor));
     const { tags, groups, extras } = places;
     const free = new Float64Array(SEGMENTS);
     for (let at = 0; at < tags.length; at++) {
