@@ -1,6 +1,7 @@
 /**
  * What a broker keeps in memory of a million messages: `kept-child.ts plain|ids|delayed|map`. Sends MiB that are held once
- * they are there (heap and arrays, after a collection), and the longest turn of the event loop meanwhile, in ms.
+ * they are there (heap and arrays, after a collection), how much of that comes free when the window of their ids ends, and the
+ * longest turn of the event loop meanwhile, in ms.
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
@@ -23,7 +24,7 @@ function fillMap(): void {
   const before = held();
   const map = new Map<string, number>();
   for (let i = 0; i < TOTAL; i++) map.set(Buffer.from(randomUUID()).toString(), i);
-  process.send?.({ mib: held() - before, longestMs: 0, kept: map.size });
+  process.send?.({ mib: held() - before, freed: 0, longestMs: 0, kept: map.size });
 }
 
 async function fillBroker(): Promise<void> {
@@ -42,10 +43,15 @@ async function fillBroker(): Promise<void> {
   });
   delay.disable();
   await sleep(500);
-  const mib = held() - before;
+  const after = held();
+  await broker.patchStation(NS, 's', { dedupWindowMs: 1 });
+  await sleep(10);
+  await broker.produce(NS, 's', one({ payload: PAYLOAD, id: 'the next' }));
+  await sleep(500);
+  const freed = after - held();
   await broker.close();
   place.remove();
-  process.send?.({ mib, longestMs: delay.max / 1e6, kept: TOTAL });
+  process.send?.({ mib: after - before, freed, longestMs: delay.max / 1e6, kept: TOTAL });
 }
 
 async function produce(
@@ -62,6 +68,12 @@ async function produce(
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, loop));
+}
+
+function one(message: { payload: Uint8Array; id: string }): Uint8Array {
+  const builder = new BatchBuilder();
+  builder.append(message);
+  return builder.finish();
 }
 
 function held(): number {

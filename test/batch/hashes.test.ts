@@ -1,7 +1,8 @@
-/** CRC-32C and XXH32 against published vectors and against the plainest code that computes them. */
+/** CRC-32C, XXH32 and HalfSipHash against published vectors and against the plainest code that computes them. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { crc32c } from '../../src/core/crc32c.ts';
+import { halfSip } from '../../src/core/half-sip.ts';
 import { SLOTS, slotOf, xxh32 } from '../../src/core/xxh32.ts';
 import { hex, join, Random, u32, utf8 } from './_batches.ts';
 
@@ -126,3 +127,60 @@ function plainStates(bytes: Uint8Array): number[] {
   }
   return states;
 }
+
+describe('halfSip', () => {
+  const key = Uint32Array.of(0x03020100, 0x07060504);
+  const rising = Uint8Array.from({ length: 300 }, (_, i) => i);
+  const out = new Uint32Array(4);
+  const of = (bytes: Uint8Array, start: number, end: number, ...rounds: [number, number] | []) => {
+    halfSip(bytes, start, end, key, out, 1, ...rounds);
+    return hex(join(u32(out[1]!), u32(out[2]!)));
+  };
+
+  test.each([
+    [0, '218d1f59b9b83cc8'],
+    [1, 'be552412f8387315'],
+    [2, '064f39ef7c50eb57'],
+    [3, 'ce0f1a45f7060679'],
+    [4, 'd5e78a175be52ea1'],
+    [7, 'ff202728b07bc684'],
+    [8, 'edfee820bce4858c'],
+    [15, '217d0bcb4e81c902'],
+    [16, '7336aad25f7bf3b5'],
+    [36, '86d67a40ec4276dc'],
+    [63, '2ea63c71bf326087'],
+  ])('%i rising bytes, with two rounds and four, as the reference implementation has it', (length, wanted) => {
+    expect(of(rising, 0, length, 2, 4)).toBe(wanted);
+  });
+
+  test('wherever the bytes lie, and nothing beside its two words is written', () => {
+    for (let start = 1; start < 20; start++) {
+      for (const length of [0, 3, 4, 17, 36, 260]) {
+        expect(of(rising, start, start + length)).toBe(of(rising.slice(start, start + length), 0, length));
+      }
+    }
+    expect([out[0], out[3]]).toEqual([0, 0]);
+  });
+
+  test('each bit of the text and of the key changes about half of the bits', () => {
+    const bytes = rising.slice(0, 36);
+    const base = new Uint32Array(2);
+    halfSip(bytes, 0, 36, key, base);
+    let changed = 0;
+    const compare = (other: Uint32Array) => {
+      halfSip(bytes, 0, 36, other, out);
+      for (let half = 0; half < 2; half++) for (let bits = base[half]! ^ out[half]!; bits !== 0; bits &= bits - 1) changed++;
+    };
+    for (let bit = 0; bit < 36 * 8; bit++) {
+      bytes[bit >> 3]! ^= 1 << (bit & 7);
+      compare(key);
+      bytes[bit >> 3]! ^= 1 << (bit & 7);
+    }
+    for (let bit = 0; bit < 64; bit++) {
+      const other = key.slice();
+      other[bit >> 5]! ^= 1 << (bit & 31);
+      compare(other);
+    }
+    expect(Math.abs(changed / (36 * 8 + 64) / 64 - 0.5)).toBeLessThan(0.02);
+  });
+});

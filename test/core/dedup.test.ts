@@ -90,6 +90,20 @@ describe('exact', () => {
     );
   });
 
+  test.each([256, 700, 1_000])('wherever in a slice of %i they are, closed and opened again', (most) => {
+    const kept = new Kept(most);
+    for (let i = 0; i < 5_000; i++) {
+      if (i % 500 === 0) kept.save();
+      kept.add(`id ${i}`, i + 1, 0, 1_000);
+    }
+    for (const isAgain of [false, true]) {
+      if (isAgain) kept.reopen();
+      else kept.save();
+      for (let i = 0; i < 5_000; i++) expect(kept.find(`id ${i}`, 0, 1_000)).toBe(i + 1);
+      for (let i = 0; i < 5_000; i++) expect(kept.find(`other ${i}`, 0, 1_000)).toBe(0);
+    }
+  });
+
   test('planted, that fingerprints are taken for ids is noticed where they collide', () => {
     planted.add('fingerprint-is-enough');
     try {
@@ -108,36 +122,95 @@ describe('exact', () => {
   });
 });
 
-test('the table: all that was added and not forgotten is a candidate, at nine bytes and some room an entry', () => {
-  const table = new IdTable();
-  let random = 1;
-  const next = () => {
+/** Words that look like hashes. */
+function hashes(seed: number): () => number {
+  let random = seed;
+  return () => {
     random = Math.imul(random, 1_103_515_245) + 12_345;
     return (random ^ (random >>> 13)) >>> 0;
   };
-  const window = 100_000;
-  const tags: [number, number][] = [];
-  let most = 0;
-  for (let ordinal = 0; ordinal < 500_000; ordinal++) {
-    const [tag, extra] = [next(), next() >>> 24];
-    tags.push([tag, extra]);
-    table.add(tag, extra, ordinal, Math.max(0, ordinal - window));
-    if (ordinal % 50_000 === 0 && ordinal > window) {
-      for (let back = 0; back < window; back += 97) {
-        const [oldTag, oldExtra] = tags[ordinal - back]!;
-        expect(table.candidates(oldTag, oldExtra, ordinal - window)).toContain(ordinal - back);
-      }
-    }
-    most = Math.max(most, table.bytes);
-  }
-  expect(most / window).toBeLessThan(13);
-});
+}
 
-test('ordinals go round: the latest 2^32 are told apart', () => {
-  const table = new IdTable();
-  const first = 2 ** 32 - 500;
-  for (let i = 0; i < 1_000; i++) table.add(i * 7_919, i & 255, first + i, first);
-  for (let i = 0; i < 1_000; i++) expect(table.candidates(i * 7_919, i & 255, first)).toEqual([first + i]);
+describe('the table', () => {
+  const perSlice = 16;
+
+  /** Adds so many ids, of which the last `window` are live; looks up every 97th of those now and then. @returns bytes at most */
+  function fill(table: IdTable, total: number, window: number, tagOf: () => number): number {
+    const extraOf = hashes(2);
+    const floorAt = (i: number) => Math.max(0, Math.floor((i - window) / perSlice));
+    const added: [number, number][] = [];
+    let most = 0;
+    for (let i = 0; i < total; i++) {
+      const [tag, extra] = [tagOf(), extraOf() >>> 24];
+      added.push([tag, extra]);
+      table.add(tag, extra, Math.floor(i / perSlice), floorAt(i));
+      if (i % 50_000 === 0 || i === total - 1) {
+        for (let at = Math.max(0, i - window + perSlice); at <= i; at += 97) {
+          const [oldTag, oldExtra] = added[at]!;
+          expect(table.candidates(oldTag, oldExtra, floorAt(i))).toContain(Math.floor(at / perSlice));
+        }
+      }
+      if (i > window) most = Math.max(most, table.bytes);
+    }
+    return most;
+  }
+
+  test('all that was added and not forgotten is a candidate, at six bytes and some room an entry', () => {
+    expect(fill(new IdTable(), 500_000, 100_000, hashes(1)) / 100_000).toBeLessThan(9);
+  });
+
+  test('what few ids there are takes little, with a byte more an entry', () => {
+    expect(fill(new IdTable(), 60_000, 10_000, hashes(1)) / 10_000).toBeLessThan(9.1);
+    const table = new IdTable();
+    for (let i = 0; i < 8; i++) table.add(i * 7_919, 0, i, 0);
+    expect(table.bytes).toBeLessThan(256);
+  });
+
+  test('its segments do not grow all at the same time', () => {
+    const [tagOf, extraOf, table] = [hashes(1), hashes(2), new IdTable()];
+    const grown: number[] = [];
+    for (let slice = 0; slice < 150; slice++) {
+      const before = table.bytes;
+      for (let i = 0; i < 4_096; i++) table.add(tagOf(), extraOf() >>> 24, slice, 0);
+      grown.push(table.bytes - before);
+    }
+    const later = grown.slice(grown.length / 2);
+    expect(Math.max(...later) / (later.reduce((sum, bytes) => sum + bytes) / later.length)).toBeLessThan(3);
+  });
+
+  test.each([
+    ['the largest', 2 ** 32 - 200],
+    ['the smallest', 0],
+  ])('tags that are all among %s push each other on', (_, from) => {
+    const next = hashes(1);
+    const table = new IdTable();
+    fill(table, 5_000, 2_000, () => from + (next() % 200));
+    // Others are not taken for them.
+    expect(table.candidates(2 ** 31, 7, 0)).toEqual([]);
+  });
+
+  test('one in about 2^40 / n of others is a candidate too', () => {
+    const next = hashes(1);
+    const table = new IdTable();
+    for (let i = 0; i < 100_000; i++) table.add(next(), i & 255, 1, 1);
+    let wrong = 0;
+    for (let i = 0; i < 1_000_000; i++) wrong += table.candidates(next(), (i * 31) & 255, 1).length;
+    expect(wrong).toBeLessThan(4);
+  });
+
+  test.each([2 ** 32, 2 ** 16])('slices go round at %i: the latest are told apart', (around) => {
+    const table = new IdTable();
+    const first = around - 500;
+    for (let i = 0; i < 1_000; i++) table.add(i * 7_919, i & 255, first + i, first);
+    for (let i = 0; i < 1_000; i++) expect(table.candidates(i * 7_919, i & 255, first)).toEqual([first + i]);
+  });
+
+  test('of more slices than are told apart, each that it may be is a candidate', () => {
+    const table = new IdTable();
+    for (let slice = 0; slice < 150_000; slice++) table.add(slice * 7_919, slice & 255, slice, 0);
+    expect(table.candidates(70_000 * 7_919, 70_000 & 255, 0)).toEqual([135_536, 70_000, 4_464]);
+    expect(table.candidates(70_000 * 7_919, 70_000 & 255, 5_000)).toEqual([135_536, 70_000]);
+  });
 });
 
 describe('in a broker', () => {
@@ -171,6 +244,28 @@ describe('in a broker', () => {
       expect(c.duplicates).toEqual(isNew ? [] : [[0, 0, 302]]);
       if (isNew) await bench.broker.purge(NS, 's', {});
     }
+  });
+
+  test('a batch is stored as it came up to the first repeat in it, and from there on without repeats', async () => {
+    const bench = await openBench({ dedupWindowMs: 3_600_000 }, { on: 'disk' });
+    const produce = (...ids: string[]) => bench.broker.produce(NS, 's', batch(...ids.map((id) => ({ payload: 'x', id }))));
+    expect(await produce('a', 'b')).toMatchObject({ duplicates: [] });
+    expect(await produce('c', 'd', 'c', 'a', 'e')).toMatchObject({
+      ranges: [[0, 3, 3]],
+      duplicates: [
+        [2, 0, 3],
+        [3, 0, 1],
+      ],
+    });
+    bench.cut();
+    await bench.open();
+    expect(await produce('e', 'd', 'f')).toMatchObject({
+      ranges: [[0, 6, 1]],
+      duplicates: [
+        [0, 0, 5],
+        [1, 0, 4],
+      ],
+    });
   });
 
   test('a section that cannot be read refuses, and stores nothing', async () => {

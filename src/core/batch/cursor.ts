@@ -152,6 +152,46 @@ export class RecordCursor {
   }
 }
 
+/** Goes from one record with an id to the next, and past everything else unread. */
+export class IdCursor {
+  readonly bytes: Uint8Array;
+  /** Of the current record among all, with an id or without. */
+  index = -1;
+  idStart = -1;
+  idEnd = -1;
+  readonly #stop: number;
+  #next: number;
+
+  /** As a RecordCursor takes them. */
+  constructor(bytes: Uint8Array, start: number, end: number) {
+    this.bytes = bytes;
+    this.#stop = end;
+    this.#next = start;
+  }
+
+  /** Goes to the next record that has an id. False where there is none. */
+  next(): boolean {
+    const bytes = this.bytes;
+    while (this.#next < this.#stop) {
+      const offset = this.#next;
+      const end = offset + 4 + u32At(bytes, offset);
+      const attrs = bytes[offset + 4]!;
+      this.#next = end;
+      this.index++;
+      if ((attrs & HAS_ID) === 0) continue;
+      const at = attrs & HAS_KEY ? textEnd(bytes, offset + RECORD_HEAD_BYTES, end) : offset + RECORD_HEAD_BYTES;
+      this.idStart = textStart(bytes, at, end);
+      this.idEnd = textEnd(bytes, at, end);
+      return true;
+    }
+    return false;
+  }
+
+  get id(): string {
+    return textOf(this.bytes, this.idStart, this.idEnd);
+  }
+}
+
 function textStart(bytes: Uint8Array, at: number, end: number): number {
   return at + varintBytes(readVarint(bytes, at, end));
 }

@@ -8,7 +8,8 @@
  * Elsewhere: the bytes (id-slice.ts), reading sections before a step is decided (partition.ts).
  */
 import { isPlanted } from '../faults.ts';
-import { xxh32 } from '../xxh32.ts';
+import { IdHashes } from './id-hashes.ts';
+import type { Noted } from './id-slice.ts';
 import { IdSection, OpenSlice } from './id-slice.ts';
 import { IdTable } from './id-table.ts';
 
@@ -17,16 +18,20 @@ const SLICES_PER_WINDOW = 8;
 const KEPT_SECTIONS = 4;
 /** Slices in memory above which sections should be written, so that they can be closed. */
 const OPEN_MAX = 1;
-/** Makes the second hash of an id another function than the first. */
-const OTHER_SEED = 0x5bd1e995;
+
+/**
+ * Ids of a slice that the table does not tell apart: 2^16 times as many are known to it for certain, and so many are compared for
+ * one that is found.
+ */
+const GROUP = 256;
 
 /** One whose ids are in its section alone. */
 interface ClosedSlice {
   readonly name: number;
   readonly count: number;
   readonly until: number;
-  /** Of its first id in the table. */
-  readonly ordinal: number;
+  /** Its first ids' in the table. */
+  readonly group: number;
   section: IdSection | undefined;
 }
 
@@ -43,7 +48,8 @@ export class Dedup {
   readonly #table = new IdTable();
   /** Closed ones that have their section in memory, the longest unused first. */
   #kept: ClosedSlice[] = [];
-  #nextOrdinal = 0;
+  /** The first one of the next slice to be closed. */
+  #nextGroup = 0;
   #nextName = 1;
   /** Read from sections, and not closed yet. */
   readonly #loaded = new Map<number, IdSection>();
@@ -53,14 +59,12 @@ export class Dedup {
   #hasCandidates = false;
   /** Sections of slices that are gone. */
   #dropped: string[] = [];
-  /** Not a part of the state: it keeps a sender from choosing ids that collide. */
-  readonly #seed: number;
-
+  readonly #hashes: IdHashes;
   readonly #most: number;
 
   /** @param most ids of a slice: it bounds what writing or indexing one takes (about a millisecond for the limit's default) */
   constructor(seed: number, most: number) {
-    this.#seed = seed;
+    this.#hashes = new IdHashes(seed);
     this.#most = most;
   }
 
@@ -84,15 +88,22 @@ export class Dedup {
    */
   missing(each: (visit: (source: Uint8Array, start: number, end: number) => void) => void): MissingIds[] {
     this.#hasCandidates = false;
-    if (this.#table.isEmpty || isPlanted('closed-ids-not-asked')) return [];
+    this.#hashes.clear();
+    // Where there is no window nothing is ever kept.
+    if (this.#table.isEmpty && this.#open.length === 0) return [];
     const needed = new Set<ClosedSlice>();
-    each((source, start, end) => {
-      for (const ordinal of this.#candidates(source, start, end, xxh32(source, this.#seed, start, end))) {
+    each((source, start, end) => this.#hashes.note(source, start, end));
+    if (this.#table.isEmpty || isPlanted('closed-ids-not-asked')) return [];
+    const { count } = this.#hashes;
+    for (let i = 1; i < count; i++) this.#table.bring(this.#hashes.hashAt(i), this.#hashes.extraAt(i));
+    for (let i = 1; i < count; i++) {
+      this.#hashes.tell(i);
+      for (const group of this.#candidates()) {
         this.#hasCandidates = true;
-        const slice = this.#sliceOf(ordinal);
+        const slice = this.#sliceOf(group);
         if (slice.section === undefined) needed.add(slice);
       }
-    });
+    }
     return [...needed].map((slice) => ({
       name: sectionName(slice.name),
       take: (bytes) => {
@@ -110,51 +121,57 @@ export class Dedup {
   /** @returns the sequence that the id got within the window, or 0 */
   find(source: Uint8Array, start: number, end: number, now: number, windowMs: number): number {
     if (this.#open.length === 0 && !this.#hasCandidates) return 0;
-    const hash = xxh32(source, this.#seed, start, end);
+    const hash = this.#hashOf(source, start, end);
     const since = now - windowMs;
     for (let i = this.#open.length - 1; i >= 0; i--) {
       const slice = this.#open[i]!;
       if (slice.until <= since) return 0;
-      const noted = slice.find(source, start, end, hash);
-      if (noted !== undefined) return noted.time > since ? noted.sequence : 0;
+      const place = slice.find(source, start, end, hash);
+      if (place >= 0) return within(slice.noted(place), since);
     }
-    return this.#hasCandidates ? this.#findClosed(source, start, end, hash, since) : 0;
+    return this.#hasCandidates ? this.#findClosed(source, start, end, since) : 0;
   }
 
-  #findClosed(source: Uint8Array, start: number, end: number, hash: number, since: number): number {
-    for (const ordinal of this.#candidates(source, start, end, hash)) {
-      const slice = this.#sliceOf(ordinal);
-      const place = ordinal - slice.ordinal;
-      if (slice.section === undefined) throw new TypeError(`The ids of slice ${slice.name} are asked for before they are read.`);
-      if (!isPlanted('fingerprint-is-enough') && !slice.section.isId(place, source, start, end)) continue;
-      const { sequence, time } = slice.section.noted(place);
-      return time > since ? sequence : 0;
+  #findClosed(source: Uint8Array, start: number, end: number, since: number): number {
+    for (const group of this.#candidates()) {
+      const { name, section, group: first } = this.#sliceOf(group);
+      if (section === undefined) throw new TypeError(`The ids of slice ${name} are asked for before they are read.`);
+      const from = (group - first) * GROUP;
+      const place = section.find(from, from + GROUP, source, start, end);
+      if (place >= 0) return within(section.noted(place), since);
+      if (isPlanted('fingerprint-is-enough')) return within(section.noted(from), since);
     }
     return 0;
   }
 
-  #candidates(source: Uint8Array, start: number, end: number, hash: number): readonly number[] {
-    return this.#table.candidates(hash, this.#extra(source, start, end), this.#floor);
+  /** Groups where the id may be whose hashes were made last, the latest first. */
+  #candidates(): readonly number[] {
+    return this.#table.candidates(this.#hashes.hash, this.#extra, this.#floor);
   }
 
-  #extra(source: Uint8Array, start: number, end: number): number {
-    return isPlanted('fingerprint-is-enough') ? 0 : xxh32(source, this.#seed ^ OTHER_SEED, start, end) >>> 24;
-  }
-
-  /** Ids below are of slices that are gone. */
-  get #floor(): number {
-    return this.#closed[0]?.ordinal ?? this.#nextOrdinal;
-  }
-
-  #sliceOf(ordinal: number): ClosedSlice {
+  #sliceOf(group: number): ClosedSlice {
     let low = 0;
     let high = this.#closed.length - 1;
     while (low < high) {
       const middle = (low + high + 1) >> 1;
-      if (this.#closed[middle]!.ordinal <= ordinal) low = middle;
+      if (this.#closed[middle]!.group <= group) low = middle;
       else high = middle - 1;
     }
     return this.#closed[low]!;
+  }
+
+  #hashOf(source: Uint8Array, start: number, end: number): number {
+    this.#hashes.of(source, start, end);
+    return this.#hashes.hash;
+  }
+
+  get #extra(): number {
+    return isPlanted('fingerprint-is-enough') ? 0 : this.#hashes.extra;
+  }
+
+  /** Groups below are of slices that are gone. */
+  get #floor(): number {
+    return this.#closed[0]?.group ?? this.#nextGroup;
   }
 
   // ── Adding, dropping ───────────────────────────────────────────────────────────────────────────────────────────
@@ -168,7 +185,8 @@ export class Dedup {
       this.#open.push(newest);
       this.drop(time, windowMs);
     }
-    newest.add(source, start, end, xxh32(source, this.#seed, start, end), sequence, time);
+    this.#hashes.of(source, start, end);
+    newest.add(source, start, end, this.#hashes.hash, this.#extra, sequence, time);
   }
 
   /** Forgets slices whose ids are all out of the window. */
@@ -187,6 +205,7 @@ export class Dedup {
   /** The step is decided: sections that were read for it may go. */
   decided(): void {
     this.#hasCandidates = false;
+    this.#hashes.clear();
     while (this.#kept.length > KEPT_SECTIONS) this.#kept.shift()!.section = undefined;
   }
 
@@ -209,14 +228,16 @@ export class Dedup {
   }
 
   #close(slice: OpenSlice): void {
-    const { name, count, until } = slice;
-    const ordinal = this.#nextOrdinal;
-    this.#closed.push({ name, count, until, ordinal, section: undefined });
-    for (let place = 0; place < count; place++) this.#index(slice.id(place), slice.hash(place));
+    this.#addClosed(slice);
+    const [group, floor] = [this.#nextGroup, this.#floor];
+    for (let place = 0; place < slice.count; place++) {
+      this.#table.add(slice.hash(place), slice.extra(place), group + Math.floor(place / GROUP), floor);
+    }
+    this.#nextGroup += groupsOf(slice.count);
   }
 
-  #index(id: Uint8Array, hash: number): void {
-    this.#table.add(hash, this.#extra(id, 0, id.length), this.#nextOrdinal++, this.#floor);
+  #addClosed({ name, count, until }: { readonly name: number; readonly count: number; readonly until: number }): void {
+    this.#closed.push({ name, count, until, group: this.#nextGroup, section: undefined });
   }
 
   /** All is written again, elsewhere. */
@@ -240,9 +261,10 @@ export class Dedup {
     this.#loaded.delete(newest);
     const slice = new OpenSlice(newest, section.since, section.first);
     for (let place = 0; place < section.count; place++) {
-      const id = section.id(place);
+      const [start, end] = [section.start(place), section.end(place)];
       const { sequence, time } = section.noted(place);
-      slice.add(id, 0, id.length, xxh32(id, this.#seed), sequence, time);
+      this.#hashes.of(section.bytes, start, end);
+      slice.add(section.bytes, start, end, this.#hashes.hash, this.#extra, sequence, time);
     }
     slice.dirty = false;
     slice.saved = true;
@@ -257,11 +279,13 @@ export class Dedup {
     if (section === undefined) return false;
     this.#loaded.delete(name);
     const { count, until } = section;
-    this.#closed.push({ name, count, until, ordinal: this.#nextOrdinal, section: undefined });
+    this.#addClosed({ name, count, until });
+    const [group, floor] = [this.#nextGroup, this.#floor];
     for (let place = 0; place < count; place++) {
-      const id = section.id(place);
-      this.#index(id, xxh32(id, this.#seed));
+      const hash = this.#hashOf(section.bytes, section.start(place), section.end(place));
+      this.#table.add(hash, this.#extra, group + Math.floor(place / GROUP), floor);
     }
+    this.#nextGroup += groupsOf(count);
     return this.#loaded.size > 0;
   }
 
@@ -276,10 +300,18 @@ export class Dedup {
     for (const section of sections) {
       for (let place = 0; place < section.count; place++) {
         const { sequence, time } = section.noted(place);
-        if (time > now - windowMs) yield { id: section.id(place), sequence, time };
+        if (time > now - windowMs) yield { id: section.bytes.subarray(section.start(place), section.end(place)), sequence, time };
       }
     }
   }
+}
+
+function groupsOf(count: number): number {
+  return Math.max(1, Math.ceil(count / GROUP));
+}
+
+function within({ sequence, time }: Noted, since: number): number {
+  return time > since ? sequence : 0;
 }
 
 const PREFIX = 'ids:';

@@ -33,6 +33,7 @@ export class OpenSlice {
   #sequences = new Uint32Array(16);
   #ages = new Uint32Array(16);
   #hashes = new Uint32Array(16);
+  #extras = new Uint8Array(16);
   /** Open addressing: place in the arrays + 1, or 0. */
   #slots = new Uint32Array(32);
 
@@ -43,26 +44,33 @@ export class OpenSlice {
     this.until = since;
   }
 
+  get #idBytes(): number {
+    return this.count === 0 ? 0 : this.#idEnds[this.count - 1]!;
+  }
+
   /** May the id be added here? @param spanMs no slice is of a longer time. @param most ids of a slice */
   takes(sequence: number, time: number, spanMs: number, most: number): boolean {
     const { count, since, first } = this;
     return count < most && time < since + spanMs && time - since < U32 && sequence >= first && sequence - first < U32;
   }
 
-  /** @returns the latest one of that id; undefined where there is none */
-  find(source: Uint8Array, start: number, end: number, hash: number): Noted | undefined {
+  /** @returns the place of the latest one of that id; −1 where there is none */
+  find(source: Uint8Array, start: number, end: number, hash: number): number {
     const mask = this.#slots.length - 1;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const place = this.#slots[slot]! - 1;
-      if (place < 0) return undefined;
-      if (this.#hashes[place] === hash && this.#same(place, source, start, end))
-        return { sequence: this.first + this.#sequences[place]!, time: this.since + this.#ages[place]! };
+      if (place < 0 || (this.#hashes[place] === hash && this.#same(place, source, start, end))) return place;
     }
   }
 
-  add(source: Uint8Array, start: number, end: number, hash: number, sequence: number, time: number): void {
+  noted(place: number): Noted {
+    return { sequence: this.first + this.#sequences[place]!, time: this.since + this.#ages[place]! };
+  }
+
+  /** @param hash finds it here. @param extra bits of another one, for when the slice is closed */
+  add(source: Uint8Array, start: number, end: number, hash: number, extra: number, sequence: number, time: number): void {
     const length = end - start;
-    const begin = this.count === 0 ? 0 : this.#idEnds[this.count - 1]!;
+    const begin = this.#idBytes;
     if (begin + length > this.#ids.length) this.#ids = grown(this.#ids, Math.max(this.#ids.length * 2, begin + length));
     if (this.count === this.#ages.length) this.#growPlaces();
     for (let i = 0; i < length; i++) this.#ids[begin + i] = source[start + i]!;
@@ -70,6 +78,7 @@ export class OpenSlice {
     this.#sequences[this.count] = sequence - this.first;
     this.#ages[this.count] = time - this.since;
     this.#hashes[this.count] = hash;
+    this.#extras[this.count] = extra;
     this.#put(hash, this.count);
     this.count++;
     this.until = time;
@@ -81,14 +90,13 @@ export class OpenSlice {
     return this.#hashes[place]!;
   }
 
-  /** Bytes of the id at a place. */
-  id(place: number): Uint8Array {
-    return this.#ids.subarray(place === 0 ? 0 : this.#idEnds[place - 1]!, this.#idEnds[place]!);
+  extra(place: number): number {
+    return this.#extras[place]!;
   }
 
   encode(): Uint8Array {
     const { count } = this;
-    const idBytes = count === 0 ? 0 : this.#idEnds[count - 1]!;
+    const idBytes = this.#idBytes;
     const section = new Uint8Array(HEAD_BYTES + 12 * count + idBytes);
     const view = new DataView(section.buffer);
     view.setUint32(0, VERSION, true);
@@ -135,6 +143,7 @@ export class OpenSlice {
     this.#sequences = grown(this.#sequences, room);
     this.#ages = grown(this.#ages, room);
     this.#hashes = grown(this.#hashes, room);
+    this.#extras = grown(this.#extras, room);
     this.#slots = new Uint32Array(room * 2);
     for (let place = 0; place < this.count; place++) this.#put(this.#hashes[place]!, place);
   }
@@ -175,15 +184,26 @@ export class IdSection {
     };
   }
 
-  id(place: number): Uint8Array {
-    const ids = HEAD_BYTES + 12 * this.count;
-    return this.bytes.subarray(ids + (place === 0 ? 0 : this.#end(place - 1)), ids + this.#end(place));
+  /** Where the id at a place begins and ends in `bytes`. */
+  start(place: number): number {
+    return HEAD_BYTES + 12 * this.count + (place === 0 ? 0 : this.#end(place - 1));
   }
 
-  isId(place: number, source: Uint8Array, start: number, end: number): boolean {
-    const id = this.id(place);
-    if (id.length !== end - start) return false;
-    for (let i = 0; i < id.length; i++) if (id[i] !== source[start + i]) return false;
+  end(place: number): number {
+    return HEAD_BYTES + 12 * this.count + this.#end(place);
+  }
+
+  /** @returns the latest place from `from` on, below `to`, that has the id; −1 where none has */
+  find(from: number, to: number, source: Uint8Array, start: number, end: number): number {
+    for (let place = Math.min(to, this.count) - 1; place >= from; place--) if (this.#isId(place, source, start, end)) return place;
+    return -1;
+  }
+
+  #isId(place: number, source: Uint8Array, start: number, end: number): boolean {
+    const begin = this.start(place);
+    if (this.end(place) - begin !== end - start) return false;
+    // Neighbours differ at their ends, if anywhere.
+    for (let i = end - start - 1; i >= 0; i--) if (this.bytes[begin + i] !== source[start + i]) return false;
     return true;
   }
 

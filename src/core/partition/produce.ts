@@ -9,7 +9,7 @@
 import type { Draft } from '../actor/log.ts';
 import { batchDraft } from '../actor/log.ts';
 import { BatchBuilder } from '../batch/build.ts';
-import { RecordCursor } from '../batch/cursor.ts';
+import { IdCursor, RecordCursor } from '../batch/cursor.ts';
 import type { BatchView } from '../batch/walk.ts';
 import type { ProduceInput } from '../calls.ts';
 import { KIND } from '../entry/kinds.ts';
@@ -71,7 +71,9 @@ export function decideProduce(
     const refusal = refusePart(step, part, claim);
     if (refusal !== undefined) return refusal;
     const gather = parts.length > 1 && part.view.recordsEnd < GATHER_BYTES;
-    return isPlain(state, part, claim) && !gather ? step.writer.whole(part, claim) : new PartTaker(step, part, claim).take();
+    if (gather || !isPlain(state, part, claim)) return new PartTaker(step, part, claim).take(0);
+    const noted = part.view.anyId ? noteNew(step, part) : part.view.count;
+    return noted === part.view.count ? step.writer.whole(part, claim) : new PartTaker(step, part, claim).take(noted);
   });
   return { drafts: [...step.writer.finish(), ...step.delayed.finish(), ...(step.claims?.drafts() ?? [])], results };
 }
@@ -80,8 +82,8 @@ export function decideProduce(
 export function eachId(parts: readonly Part[], visit: (source: Uint8Array, start: number, end: number) => void): void {
   for (const { view } of parts) {
     if (!view.anyId) continue;
-    const cursor = new RecordCursor(view.bytes, view.recordsStart, view.recordsEnd);
-    while (cursor.next()) if (cursor.idStart >= 0) visit(cursor.bytes, cursor.idStart, cursor.idEnd);
+    const cursor = new IdCursor(view.bytes, view.recordsStart, view.recordsEnd);
+    while (cursor.next()) visit(cursor.bytes, cursor.idStart, cursor.idEnd);
   }
 }
 
@@ -112,11 +114,28 @@ function claimOf(step: Step, { view, version, input: { producer } }: Part): Clai
   return step.claims.judge(producer, view.count);
 }
 
-/** Every record is taken as it is: there is nothing to look up, to refuse or to leave out. */
+/** Every record is taken as it is, unless its id is known: there is nothing to refuse. */
 function isPlain({ settings }: PartitionState, { view }: Part, claim: Claim | undefined): boolean {
   const { retention } = settings;
   const bounded = retention.discard === 'refuse' && (retention.maxMessages !== undefined || retention.maxBytes !== undefined);
-  return view.refused === undefined && !view.anyId && !view.anyDelay && !view.anyExpires && !bounded && claim?.isRepeat(0) !== true;
+  return view.refused === undefined && !view.anyDelay && !view.anyExpires && !bounded && claim?.isRepeat(0) !== true;
+}
+
+/**
+ * Notes the ids of records up to the first one that is known, with the sequences that they get: nearly always of all, and then
+ * the batch is stored as it came.
+ *
+ * @returns how many records are new
+ */
+function noteNew(step: Step, { view }: Part): number {
+  const { state, now, writer } = step;
+  const { dedupWindowMs } = state.settings;
+  const cursor = new IdCursor(view.bytes, view.recordsStart, view.recordsEnd);
+  while (cursor.next()) {
+    if (findId(step, cursor) !== 0) return cursor.index;
+    state.dedup.add(cursor.bytes, cursor.idStart, cursor.idEnd, writer.next + cursor.index, now, dedupWindowMs);
+  }
+  return view.count;
 }
 
 /** Why nothing of the part can be stored. */
@@ -205,7 +224,7 @@ function refuseRepeat(cursor: RecordCursor, claim: Claim | undefined): Refusal |
 }
 
 /** @returns its sequence, or its number on top of SCHEDULED_PLACE while it waits; 0 where it is new */
-function findId({ state, now, taken }: Step, cursor: RecordCursor): number {
+function findId({ state, now, taken }: Step, cursor: RecordCursor | IdCursor): number {
   if (isPlanted('forget-an-id')) return 0;
   if (state.schedule.count + taken.size > 0) {
     const id = cursor.id!;
@@ -273,15 +292,17 @@ class PartTaker {
     this.#room = new Room(step);
   }
 
-  take(): PartResult {
+  /** @param noted records from the first on that are new, and whose ids are noted already */
+  take(noted: number): PartResult {
     const { view } = this.#part;
     const { ranges, errors } = this.#result;
     const refused = refusedOf(view);
     const cursor = new RecordCursor(view.bytes, view.recordsStart, view.recordsEnd);
     while (cursor.next()) {
-      const verdict = judge(this.#step, cursor, this.#claim, refused(cursor.index), this.#room);
+      const isNoted = cursor.index < noted;
+      const verdict = isNoted ? 0 : judge(this.#step, cursor, this.#claim, refused(cursor.index), this.#room);
       if (verdict === 0 && cursor.delayMs > 0) this.#delay(cursor);
-      else if (verdict === 0) extend(ranges, this.#store(cursor));
+      else if (verdict === 0) extend(ranges, this.#store(cursor, isNoted));
       else if (typeof verdict === 'number') this.#repeat(cursor.index, verdict);
       else errors.push({ index: cursor.index, code: verdict.code, detail: verdict.detail });
     }
@@ -319,10 +340,11 @@ class PartTaker {
     }
   }
 
-  #store(cursor: RecordCursor): number {
+  #store(cursor: RecordCursor, isNoted: boolean): number {
     const { state, now, writer } = this.#step;
     const sequence = writer.record(cursor.bytes, cursor.offset, cursor.end);
-    if (cursor.idStart >= 0) state.dedup.add(cursor.bytes, cursor.idStart, cursor.idEnd, sequence, now, state.settings.dedupWindowMs);
+    if (cursor.idStart >= 0 && !isNoted)
+      state.dedup.add(cursor.bytes, cursor.idStart, cursor.idEnd, sequence, now, state.settings.dedupWindowMs);
     if (cursor.expiresMs >= 0) state.expiring = sequence;
     this.#claim?.stored(cursor.index, 1, sequence);
     return sequence;
