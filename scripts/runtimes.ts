@@ -47,7 +47,13 @@ const RUNTIMES: readonly Runtime[] = [
     contract: ['test/node/runtimes.test.ts', 'deno the volume in a folder'],
     kills: ['', ''],
   },
-  { name: 'bun', said: 'Bun', storage: 'a folder', contract: ['test/node/runtimes.test.ts', 'bun the volume in a folder'], kills: ['', ''] },
+  {
+    name: 'bun',
+    said: 'Bun',
+    storage: 'a folder',
+    contract: ['test/node/runtimes.test.ts', 'bun the volume in a folder'],
+    kills: ['', ''],
+  },
   {
     name: 'workerd',
     said: 'Cloudflare (workerd)',

@@ -41,6 +41,7 @@ for (const file of readdirSync(profiles).sort()) {
   const page = join(to, `${values.only}.html`);
   writeFileSync(page, flamePage(`The server under "${values.only}", ${(root.total / 1e6).toFixed(1)} s of CPU`, root));
   console.log(`\n${page}\n\n  share  function`);
-  for (const { name, place, self } of hottest(root, SHOWN)) console.log(`${((100 * self) / root.total).toFixed(1).padStart(5)} %  ${name}  ${place}`);
+  for (const { name, place, self } of hottest(root, SHOWN))
+    console.log(`${((100 * self) / root.total).toFixed(1).padStart(5)} %  ${name}  ${place}`);
 }
 rmSync(profiles, { recursive: true });
