@@ -26,7 +26,7 @@ const BENCHES: Record<string, Bench> = {
   synced: { seconds: turns(4, 4), load: async () => (await import('./publish.ts')).synced },
   buffered: { seconds: turns(2, 3), load: async () => (await import('./publish.ts')).buffered },
   single: { seconds: turns(2, 4), load: async () => (await import('./publish.ts')).single },
-  consume: { seconds: turns(1, 3), load: async () => (await import('./consume.ts')).run },
+  consume: { seconds: turns(3, 3), load: async () => (await import('./consume.ts')).run },
   latency: { seconds: turns(1.3, 3), load: async () => (await import('./latency.ts')).run },
   rest: { seconds: (rounds) => 10 * (rounds + 1), load: async () => (await import('./rest.ts')).run },
   core: { seconds: (rounds) => 2 * (rounds + 1), load: async () => (await import('./core.ts')).run },

@@ -38,6 +38,7 @@ export interface Contest {
   readonly entrants: readonly Entrant[];
   readonly durability: 'synced' | 'buffered';
   readonly size: number;
+  readonly keys?: number | undefined;
   /** Client processes of each side. */
   readonly clients: number;
   /** Once for each side, before the rounds. */
@@ -48,11 +49,11 @@ export interface Contest {
 }
 
 /** One row: messages a second of each side, and its server's CPU a message. */
-export async function contest({ name, entrants, durability, size, clients, prepare, turn, note }: Contest, run: Run): Promise<Row> {
+export async function contest({ name, entrants, durability, size, keys, clients, prepare, turn, note }: Contest, run: Run): Promise<Row> {
   const loads: Load[][] = [];
   try {
     for (const { server, kind } of entrants) {
-      const options = { kind, port: server.port, durability, size };
+      const options = { kind, port: server.port, durability, size, keys };
       const group = await Promise.all(Array.from({ length: clients }, () => Load.start(options)));
       loads.push(group);
       run.progress.say(`${name}: ${server.name} gets ready`);

@@ -14,6 +14,8 @@ export interface ClientOptions {
   readonly durability: 'synced' | 'buffered';
   /** Bytes of a payload. */
   readonly size: number;
+  /** Keys that messages have by turns, where the server has keys; none unless given. */
+  readonly keys?: number | undefined;
 }
 
 /** `batch`: in the largest pieces that this client's users would; `one`: a promise a message, gathered by the client itself. */
@@ -25,8 +27,15 @@ export interface Client extends Partial<Followed> {
   prepare(stream: string): Promise<void>;
   clean(stream: string): Promise<void>;
   publisher(stream: string, gather: Gather): Publisher;
-  /** Reads `count` messages through a new group from the start and acks each; resolves once the server has them all. */
-  consume?(stream: string, group: string, count: number): Promise<void>;
+  /** A group that begins at the start. @param byKey one message of a key at a time, where the server has that */
+  makeGroup?(stream: string, group: string, byKey: boolean): Promise<void>;
+  removeGroup?(stream: string, group: string): Promise<void>;
+  /**
+   * Takes `count` messages of a group and acks each; resolves once the server has all acks.
+   *
+   * @param isShared others take messages of it too
+   */
+  consume?(stream: string, group: string, count: number, isShared: boolean): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -7,7 +7,9 @@ export type Order =
   | { readonly do: 'prepare' | 'clean'; readonly stream: string }
   | { readonly do: 'publish'; readonly stream: string; readonly gather: Gather; readonly ms: number }
   | { readonly do: 'fill'; readonly stream: string; readonly count: number }
-  | { readonly do: 'consume'; readonly stream: string; readonly group: string; readonly count: number }
+  | { readonly do: 'makeGroup'; readonly stream: string; readonly group: string; readonly byKey: boolean }
+  | { readonly do: 'removeGroup'; readonly stream: string; readonly group: string }
+  | { readonly do: 'consume'; readonly stream: string; readonly group: string; readonly count: number; readonly isShared: boolean }
   | { readonly do: 'latency'; readonly stream: string; readonly perSecond: number; readonly ms: number }
   | { readonly do: 'close' };
 
@@ -38,8 +40,12 @@ function obey(order: Order): Promise<unknown> {
       return publishCount(client.publisher(order.stream, 'batch'), order.count);
     case 'publish':
       return publishFor(client.publisher(order.stream, order.gather), order.ms);
+    case 'makeGroup':
+      return Promise.resolve(client.makeGroup?.(order.stream, order.group, order.byKey));
+    case 'removeGroup':
+      return Promise.resolve(client.removeGroup?.(order.stream, order.group));
     case 'consume':
-      return consume(order.stream, order.group, order.count);
+      return consume(order.stream, order.group, order.count, order.isShared);
     case 'latency':
       return latency(order.stream, order.perSecond, order.ms);
     case 'close':
@@ -47,10 +53,10 @@ function obey(order: Order): Promise<unknown> {
   }
 }
 
-async function consume(stream: string, group: string, count: number): Promise<Driven> {
+async function consume(stream: string, group: string, count: number, isShared: boolean): Promise<Driven> {
   if (client.consume === undefined) throw new TypeError(`${options.kind} consumes nothing.`);
   const started = performance.now();
-  await client.consume(stream, group, count);
+  await client.consume(stream, group, count, isShared);
   return { messages: count, seconds: (performance.now() - started) / 1000 };
 }
 

@@ -1,6 +1,6 @@
 /** JetStream through its official client, with the setting that its docs advise for speed (`noAsyncTraces`). */
 
-import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
+import type { Consumer, ConsumerMessages, JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
 import { AckPolicy, jetstream, jetstreamManager, StorageType } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { connect } from '@nats-io/transport-node';
@@ -11,6 +11,8 @@ import { PREFETCH, UNDER_WAY } from './client.ts';
 
 /** A server that syncs each message may fall seconds behind: that is a low rate, not an error. */
 const TIMEOUT_MS = 60_000;
+/** How often it is looked whether a shared group has all. */
+const LOOK_MS = 10;
 
 class JetStream implements Client {
   readonly #options: ClientOptions;
@@ -39,22 +41,36 @@ class JetStream implements Client {
     return { messagesPerCall: 1, callsUnderWay: UNDER_WAY, call: () => this.publish(stream, payload) };
   }
 
-  async consume(stream: string, group: string, count: number): Promise<void> {
-    await this.#manager.consumers.add(stream, { durable_name: group, ack_policy: AckPolicy.Explicit, max_ack_pending: 2 * PREFETCH });
+  async makeGroup(stream: string, group: string): Promise<void> {
+    await this.#manager.consumers.add(stream, { durable_name: group, ack_policy: AckPolicy.Explicit, max_ack_pending: 8 * PREFETCH });
+  }
+
+  async removeGroup(stream: string, group: string): Promise<void> {
+    await this.#manager.consumers.delete(stream, group);
+  }
+
+  async consume(stream: string, group: string, count: number, isShared: boolean): Promise<void> {
     const consumer = await this.#streams.consumers.get(stream, group);
     const messages = await consumer.consume({ max_messages: PREFETCH });
+    // What one has fetched ahead nobody else gets: so of a shared one each takes what comes, until all is acked.
+    const looks = isShared ? setInterval(() => void this.#endWhenDrained(consumer, messages), LOOK_MS) : undefined;
     let seen = 0;
     for await (const message of messages) {
-      if (++seen < count) message.ack();
+      if (++seen < count || isShared) message.ack();
       else {
         // Acks are taken in order, so the answer to the last one speaks for all of them.
         await message.ackAck();
         break;
       }
     }
+    clearInterval(looks);
     const { num_ack_pending: left } = await consumer.info();
     if (left > 0) throw new Error(`${left} messages were not acked.`);
-    await this.#manager.consumers.delete(stream, group);
+  }
+
+  async #endWhenDrained(consumer: Consumer, messages: ConsumerMessages): Promise<void> {
+    const { num_ack_pending: out, num_pending: waiting } = await consumer.info();
+    if (out + waiting === 0) messages.stop();
   }
 
   publish(stream: string, payload: Uint8Array): Promise<unknown> {

@@ -15,6 +15,7 @@ interface Entry {
 /** Entries that are read, and acked with one command, at a time. */
 const READ = 500;
 const FIELD = 'd';
+const CONSUMER = `c${process.pid}`;
 
 class RedisStreams implements Client {
   readonly #options: ClientOptions;
@@ -49,11 +50,18 @@ class RedisStreams implements Client {
     return { messagesPerCall: BATCH, callsUnderWay: UNDER_WAY / BATCH, call };
   }
 
-  async consume(stream: string, group: string, count: number): Promise<void> {
+  async makeGroup(stream: string, group: string): Promise<void> {
     await this.#connection.xGroupCreate(stream, group, '0');
+  }
+
+  async removeGroup(stream: string, group: string): Promise<void> {
+    await this.#connection.xGroupDestroy(stream, group);
+  }
+
+  async consume(stream: string, group: string, count: number): Promise<void> {
     const acks: Promise<unknown>[] = [];
     for (let seen = 0; seen < count; ) {
-      const messages = await this.#read(stream, group, 1_000);
+      const messages = await this.#read(stream, group, 1_000, Math.min(READ, count - seen));
       if (messages.length === 0) throw new Error(`Only ${seen} of ${count} messages came.`);
       seen += messages.length;
       // Not awaited here: the next read is on its way while these are settled.
@@ -88,8 +96,8 @@ class RedisStreams implements Client {
     await Promise.all([this.#connection.close(), this.#reader.close()]);
   }
 
-  async #read(stream: string, group: string, blockMs: number): Promise<Entry[]> {
-    const answer = (await this.#reader.xReadGroup(group, 'c', { key: stream, id: '>' }, { COUNT: READ, BLOCK: blockMs })) as
+  async #read(stream: string, group: string, blockMs: number, most = READ): Promise<Entry[]> {
+    const answer = (await this.#reader.xReadGroup(group, CONSUMER, { key: stream, id: '>' }, { COUNT: most, BLOCK: blockMs })) as
       | { messages: Entry[] }[]
       | null;
     return answer?.[0]?.messages ?? [];

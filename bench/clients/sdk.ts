@@ -29,11 +29,24 @@ class Sdk implements Client {
     const station = this.#station(stream);
     const payload = payloadOf(this.#options.size);
     if (gather === 'one') return { messagesPerCall: 1, callsUnderWay: UNDER_WAY, call: () => station.produce(payload) };
-    const batch = Array.from({ length: BATCH }, () => ({ payload }));
+    const { keys } = this.#options;
+    let next = 0;
+    const message = () => (keys === undefined ? { payload } : { payload, key: `k${next++ % keys}` });
     const call = async () => {
+      const batch = Array.from({ length: BATCH }, message);
       for (const result of (await station.produceMany(batch)).results) if (result instanceof Error) throw result;
     };
     return { messagesPerCall: BATCH, callsUnderWay: UNDER_WAY / BATCH, call };
+  }
+
+  async makeGroup(stream: string, group: string, byKey: boolean): Promise<void> {
+    await this.#station(stream)
+      .group(group)
+      .create({ order: byKey ? 'key' : 'none' });
+  }
+
+  async removeGroup(stream: string, group: string): Promise<void> {
+    await this.#station(stream).group(group).remove();
   }
 
   async consume(stream: string, group: string, count: number): Promise<void> {

@@ -129,6 +129,11 @@ async function indexedDb({ rounds, progress }: Run): Promise<Row[]> {
   ];
 }
 
+async function consumeAll(load: Load, group: string): Promise<Driven> {
+  await load.do({ do: 'makeGroup', stream: 'bench', group, byKey: false });
+  return load.do<Driven>({ do: 'consume', stream: 'bench', group, count: 50_000, isShared: false });
+}
+
 /** The same server on Node, Deno and Bun: publishing, and consuming with acks. */
 async function servers(run: Run): Promise<Row[]> {
   const place = folder();
@@ -159,8 +164,7 @@ async function servers(run: Run): Promise<Row[]> {
         await load.do({ do: 'prepare', stream: 'bench' });
         await load.do({ do: 'fill', stream: 'bench', count: 50_000 });
       };
-      const consume = ([load]: readonly Load[], round: number): Promise<Driven> =>
-        load!.do<Driven>({ do: 'consume', stream: 'bench', group: `g${round + 1}`, count: 50_000 });
+      const consume = ([load]: readonly Load[], round: number): Promise<Driven> => consumeAll(load!, `g${round + 1}`);
       const sdk = entrants.map(({ server }): Entrant => ({ server, kind: 'sdk' }));
       return [
         await contest(

@@ -69,7 +69,8 @@ test('frames by hand and the SDK drive the same broker', async () => {
   const more = await sdk.do<Driven>({ do: 'publish', stream: 's', gather: 'one', ms: 50 });
   const info = (await (await fetch(`http://127.0.0.1:${server.port}/v1/stations/s`)).json()) as { messages: number };
   expect(info.messages).toBe(messages + more.messages);
-  await sdk.do({ do: 'consume', stream: 's', group: 'g', count: info.messages });
+  await sdk.do({ do: 'makeGroup', stream: 's', group: 'g', byKey: true });
+  await sdk.do({ do: 'consume', stream: 's', group: 'g', count: info.messages, isShared: false });
   const group = await (await fetch(`http://127.0.0.1:${server.port}/v1/stations/s/groups/g`)).json();
   expect(group).toMatchObject({ unread: 0, inFlight: 0 });
   expect(cpuMicros(server.pid)).not.toBe(0);
@@ -86,7 +87,9 @@ for (const [kind, start] of SIDES) {
     const load = await loadOf(server, kind);
     await load.do({ do: 'prepare', stream: 's' });
     const { messages } = await load.do<Driven>({ do: 'publish', stream: 's', gather: 'batch', ms: 50 });
-    await load.do({ do: 'consume', stream: 's', group: 'g', count: messages });
+    await load.do({ do: 'makeGroup', stream: 's', group: 'g', byKey: false });
+    await load.do({ do: 'consume', stream: 's', group: 'g', count: messages, isShared: true });
+    await load.do({ do: 'removeGroup', stream: 's', group: 'g' });
     await load.do({ do: 'clean', stream: 's' });
     await load.do({ do: 'prepare', stream: 't' });
     expect(await load.do<Latency>({ do: 'latency', stream: 't', perSecond: 500, ms: 100 })).toMatchObject({ messages: 40 });

@@ -7,6 +7,7 @@
 import { spawnSync } from 'node:child_process';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { decode, encode } from '@msgpack/msgpack';
 import type { BrowserContext } from 'playwright-core';
 import type { WebSocket } from 'ws';
@@ -16,6 +17,7 @@ import { startProfile, startSite } from './_browser.ts';
 import type { FromPage, SocketMessage, ToPage } from './_messages.ts';
 
 const FRAME_MAX = 64 * 1024 * 1024;
+const CLOSE_MS_MAX = 5_000;
 
 interface Answering {
   take(message: FromPage): void;
@@ -67,7 +69,8 @@ export class Bridge {
   async kill(): Promise<void> {
     // Every process of the browser has the profile's folder in its command.
     spawnSync('pkill', ['-9', '-f', this.#profile]);
-    await this.#context?.close().catch(() => undefined);
+    // Whoever drives a browser that was killed just as it was asked something may wait for its answer for ever.
+    await Promise.race([this.#context?.close().catch(() => undefined), sleep(CLOSE_MS_MAX)]);
     this.#lost();
   }
 
