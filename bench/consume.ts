@@ -33,15 +33,11 @@ export async function run(run: Run): Promise<Row[]> {
   return among(['redis', 'nats'], 'synced', run, async (entrants) => {
     const rows: Row[] = [];
     for (const [i, way] of WAYS.entries()) {
-      const sides = entrants('sdk').map((side) => ({
-        ...side,
-        goal: side.kind === 'sdk' ? undefined : way.goals[side.kind as 'nats' | 'redis'],
-      }));
       rows.push(
         await contest(
           {
             name: `consume and ack ${SAID} × 128 B, ${way.name}, acks synced`,
-            entrants: sides,
+            entrants: entrants('sdk', way.goals),
             durability: 'synced',
             size: 128,
             keys: way.byKey ? KEYS : undefined,

@@ -19,9 +19,16 @@ import { startRedis } from './servers/redis.ts';
 import type { Server } from './servers/server.ts';
 import { startWayside } from './servers/wayside.ts';
 
-/** What ours should be of the bare baseline, and of Redis that syncs before it answers. */
-const OF_BARE = 0.6;
-const OF_REDIS = 3;
+/** What ours should be of each side, with one producer; with four, who fill both cores of a machine by themselves, half of it. */
+type Goals = { readonly [peer in Peer]?: number | undefined };
+const OF_BARE = 0.75;
+const SYNCED: Readonly<Record<number, Goals>> = { 128: { bare: OF_BARE, redis: 6, nats: 15 }, 1024: { bare: OF_BARE, redis: 5, nats: 5 } };
+const BUFFERED: Readonly<Record<number, Goals>> = { 128: { redis: 6, nats: 25 }, 1024: { redis: 2.5, nats: 8 } };
+const SINGLE: Goals = { bare: OF_BARE, redis: 4 };
+
+function halved({ bare, redis, nats }: Goals): Goals {
+  return { bare, redis: redis && redis / 2, nats: nats && nats / 2 };
+}
 const SIZES = [
   [128, '128 B'],
   [1024, '1 KiB'],
@@ -36,7 +43,8 @@ export async function synced(run: Run): Promise<Row[]> {
     for (const [size, said] of SIZES) {
       for (const producers of [1, 4]) {
         const name = `publish, synced, 100 × ${said}, ${producers === 1 ? '1 producer' : `${producers} producers`}`;
-        rows.push(await publishing(name, 'batch', entrants('frames'), 'synced', size, producers, run));
+        const goals = producers === 1 ? SYNCED[size]! : halved(SYNCED[size]!);
+        rows.push(await publishing(name, 'batch', entrants('frames', goals), 'synced', size, producers, run));
       }
     }
     return rows;
@@ -48,7 +56,8 @@ export async function buffered(run: Run): Promise<Row[]> {
   return among(['redis', 'nats'], 'buffered', run, async (entrants) => {
     const rows: Row[] = [];
     for (const [size, said] of SIZES) {
-      rows.push(await publishing(`publish, buffered, 100 × ${said}, 1 producer`, 'batch', entrants('frames'), 'buffered', size, 1, run));
+      const name = `publish, buffered, 100 × ${said}, 1 producer`;
+      rows.push(await publishing(name, 'batch', entrants('frames', BUFFERED[size]), 'buffered', size, 1, run));
     }
     return rows;
   });
@@ -59,7 +68,7 @@ export async function single(run: Run): Promise<Row[]> {
   return among(['bare', 'redis', 'nats'], 'synced', run, async (entrants) => {
     const rows: Row[] = [];
     for (const [size, said] of SIZES) {
-      rows.push(await publishing(`SDK, synced, a promise a message, ${said}`, 'one', entrants('sdk'), 'synced', size, 1, run));
+      rows.push(await publishing(`SDK, synced, a promise a message, ${said}`, 'one', entrants('sdk', SINGLE), 'synced', size, 1, run));
     }
     return rows;
   });
@@ -91,7 +100,7 @@ export async function among(
   peers: readonly Peer[],
   durability: 'synced' | 'buffered',
   run: Run,
-  work: (entrants: (kind: ClientKind) => Entrant[], servers: Server[]) => Promise<Row[]>,
+  work: (entrants: (kind: ClientKind, goals?: Goals) => Entrant[], servers: Server[]) => Promise<Row[]>,
 ): Promise<Row[]> {
   const place = folder();
   const into = (name: string): string => {
@@ -106,11 +115,10 @@ export async function among(
     nats: () => startNats(into('nats'), isSynced ? 'always' : 'default'),
   };
   const wanted = peers.filter((peer) => !run.without.includes(peer));
-  const goals: Partial<Record<Peer, number>> = isSynced ? { bare: OF_BARE, redis: OF_REDIS } : {};
   try {
     return await withServers([() => startWayside(into('wayside')), ...wanted.map((peer) => start[peer])], run, ([ours, ...others]) =>
       work(
-        (kind) => [
+        (kind, goals = {}) => [
           { server: ours!, kind },
           ...others.map((server, i) => {
             const peer = wanted[i]!;
