@@ -4,7 +4,8 @@
  *   --kills N      how often the real process is killed (60)
  *   --workers N    how often workerd is killed, its object ended again and again in between (24)
  *   --browsers N   how often Chromium is killed (56)
- *   --seeds N      seeds of the simulator (10000)
+ *   --seeds N      seeds of the simulators of storage and broker (10000)
+ *   --spread N     seeds of the simulator of the broker over objects (2000)
  *   --rows N       seeds of the simulator of the volume over rows (10000)
  *   --fuzz N       damaged record batches (5000000)
  *   --seed N       where all of them begin (drawn, and named in the report)
@@ -58,16 +59,27 @@ const { values } = parseArgs({
     workers: { type: 'string', default: '24' },
     browsers: { type: 'string', default: '56' },
     seeds: { type: 'string', default: '10000' },
+    spread: { type: 'string', default: '2000' },
     rows: { type: 'string', default: '10000' },
     fuzz: { type: 'string', default: '5000000' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1_000_000)) },
   },
 });
 const sizes = Object.fromEntries(Object.entries(values).map(([name, text]) => [name, whole(text)]));
-const { kills = 0, workers = 0, browsers = 0, seeds = 0, rows = 0, fuzz = 0, seed = 0 } = sizes;
+const { kills = 0, workers = 0, browsers = 0, seeds = 0, spread = 0, rows = 0, fuzz = 0, seed = 0 } = sizes;
 /** Asks for one campaign alone. */
 const alone = (one: string) =>
-  `npm run soak -- --seed ${seed}${['kills', 'workers', 'browsers', 'seeds', 'rows', 'fuzz'].map((name) => ` --${name} ${name === one ? sizes[name] : 0}`).join('')}`;
+  `npm run soak -- --seed ${seed}${['kills', 'workers', 'browsers', 'seeds', 'spread', 'rows', 'fuzz'].map((name) => ` --${name} ${name === one ? sizes[name] : 0}`).join('')}`;
+
+function simulated(which: string, name: string, count: number, ...more: readonly string[]): Campaign {
+  const args = ['--campaign', which, '--seeds', String(count), '--from', String(seed), ...more];
+  return {
+    name,
+    size: `${thousands(count)} seeds from ${seed}`,
+    repeat: `npm run simulate -- ${args.join(' ')}`,
+    run: () => runProcess(['test/simulation/main.ts', ...args]),
+  };
+}
 
 const CAMPAIGNS: Campaign[] = [
   {
@@ -92,12 +104,9 @@ const CAMPAIGNS: Campaign[] = [
     repeat: alone('browsers'),
     run: () => killed({ site: browserSite(), kills: browsers, seed, loadMsMax: 2_500 }),
   },
-  {
-    name: 'The simulator: storage and broker over a disk that fails, and a broker over objects that die',
-    size: `${thousands(seeds)} seeds from ${seed}`,
-    repeat: `npm run simulate -- --seeds ${seeds} --from ${seed}`,
-    run: () => runProcess(['test/simulation/main.ts', '--seeds', String(seeds), '--from', String(seed)]),
-  },
+  simulated('volume', 'The simulator of storage, over a disk that fails', seeds),
+  simulated('broker', 'The simulator of the broker, over a disk that fails', seeds),
+  simulated('spread', 'The simulator of the broker over objects that die and sleep', spread, '--once'),
   {
     name: 'The simulator of the volume over rows',
     size: `${thousands(rows)} seeds from ${seed}`,
