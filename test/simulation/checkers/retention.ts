@@ -46,9 +46,14 @@ function isNeeded(log: PartitionLog, sequence: number): boolean {
   });
 }
 
+/** What a record takes beside its payload, key and headers, at most. */
+const RECORD_HEAD = 64;
+
+/** At most: of what was stored again after an answer that nobody heard, without an id's window, it is not known what it is. */
 function bytesFrom(log: PartitionLog, sequence: number): number {
+  const { maxMessageBytes } = log.station.slot.config;
   let bytes = 0;
-  for (const [at, { sent }] of log.stored) if (at >= sequence) bytes += sent.record.length;
+  for (let at = sequence; at <= log.last; at++) bytes += log.stored.get(at)?.sent.record.length ?? (maxMessageBytes ?? 0) + RECORD_HEAD;
   return bytes;
 }
 
