@@ -23,7 +23,6 @@ import { Time } from '../../src/core/actor/time.ts';
 import type { Broker } from '../../src/core/broker.ts';
 import { openBroker } from '../../src/core/broker.ts';
 import { WaysideError } from '../../src/core/errors.ts';
-import { planted } from '../../src/core/faults.ts';
 import type { Volume } from '../../src/core/ports.ts';
 import { LogVolume } from '../../src/core/volume/log.ts';
 import { checkRead } from './checkers/log.ts';
@@ -36,6 +35,7 @@ import { Disk, drawCutOdds } from './faults/disk.ts';
 import type { FaultOdds } from './faults/files.ts';
 import { NO_FAULTS, SimFiles } from './faults/files.ts';
 import { Rest } from './rest.ts';
+import { replayOf, seedsMain, seedsOf, twice } from './seeds.ts';
 import type { End, Profile } from './workloads/broker.ts';
 import { drawProfile, pickWeighted } from './workloads/broker.ts';
 import type { Outcome, Stage } from './workloads/clients.ts';
@@ -43,50 +43,10 @@ import { Clients } from './workloads/clients.ts';
 import type { CountedName } from './workloads/counting.ts';
 import { countedNames, countingProducers } from './workloads/counting.ts';
 import { Stepping } from './workloads/stepping.ts';
-import type { Chance, Process } from './world.ts';
-import { World } from './world.ts';
+import type { Chance, Process, World } from './world.ts';
 
-export interface SeedResult {
-  readonly seed: number;
-  readonly profile: Profile;
-  readonly hash: string;
-  readonly failure: string | undefined;
-  readonly lines: readonly string[];
-  readonly counts: Readonly<Record<string, number>>;
-  /** Virtual milliseconds. */
-  readonly time: number;
-}
-
-/** @param full keeps every line of the trace, not only the last */
-export async function runSeed(seed: number, full = false): Promise<SeedResult> {
-  const world = new World(seed);
-  const lines: string[] = [];
-  if (full) {
-    const trace = world.trace.bind(world);
-    world.trace = (text) => {
-      lines.push(`${world.time.toFixed(3)} ${text}`);
-      trace(text);
-    };
-  }
-  const profile = drawProfile(world.chance.fork('profile'));
-  const campaign = new Campaign(world, profile);
-  let failure: string | undefined;
-  try {
-    await campaign.run();
-  } catch (error) {
-    failure = error instanceof Violation ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
-  }
-  return { seed, profile, hash: world.hash, failure, lines: full ? lines : world.lines, counts: campaign.counts, time: world.time };
-}
-
-/** Runs a seed twice. A difference means that something other than the seed had a say. */
-export async function runSeedTwice(seed: number, full = false): Promise<SeedResult> {
-  const first = await runSeed(seed, full);
-  if (first.failure !== undefined) return first;
-  const second = await runSeed(seed);
-  if (first.hash === second.hash) return first;
-  return { ...first, failure: `The seed ran differently the second time: ${first.hash}, then ${second.hash}.` };
-}
+export const runSeed = seedsOf(drawProfile, (world, profile) => new Campaign(world, profile));
+export const runSeedTwice = twice(runSeed);
 
 /** One process and its broker. */
 interface Life {
@@ -781,28 +741,7 @@ function textOf(value: unknown): string {
 }
 
 export function replayCommand(seed: number): string {
-  return `npm run simulate -- --seed ${seed} --campaign broker`;
+  return replayOf('broker', seed);
 }
 
-/** The command line. */
-async function main(args: readonly string[]): Promise<number> {
-  const option = (name: string): string | undefined => (args.includes(name) ? args[args.indexOf(name) + 1] : undefined);
-  const first = Number(option('--seed') ?? 1);
-  const seeds = Number(option('--seeds') ?? 1);
-  const plant = option('--plant');
-  if (plant !== undefined) planted.add(plant);
-  const counts: Record<string, number> = {};
-  for (let seed = first; seed < first + seeds; seed++) {
-    if (seeds === 1) console.log(`seed ${seed}`, JSON.stringify(drawProfile(new World(seed).chance.fork('profile')), undefined, 1));
-    const result = await (args.includes('--once') ? runSeed(seed, seeds === 1) : runSeedTwice(seed, seeds === 1));
-    for (const [what, count] of Object.entries(result.counts)) counts[what] = (counts[what] ?? 0) + count;
-    if (seeds === 1) console.log(result.lines.join('\n'));
-    if (result.failure === undefined) continue;
-    console.log(`seed ${seed} FAILED: ${result.failure}\nReplay: ${replayCommand(seed)}`);
-    if (!args.includes('--all')) return 1;
-  }
-  console.log(`${seeds} seeds: done`, counts);
-  return 0;
-}
-
-if (import.meta.main) process.exitCode = await main(process.argv.slice(2));
+if (import.meta.main) process.exitCode = await seedsMain(runSeed, 'broker', process.argv.slice(2));

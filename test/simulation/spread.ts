@@ -15,12 +15,12 @@
  */
 import type { Broker } from '../../src/core/broker.ts';
 import { WaysideError } from '../../src/core/errors.ts';
-import { planted } from '../../src/core/faults.ts';
 import { KeptStations } from '../../src/core/spread/kept.ts';
 import { remoteLookups } from '../../src/core/spread/lookups.ts';
 import { StationSlot, Told, Violation } from './checkers/told.ts';
 import { CALM, Caller, Platform } from './faults/objects.ts';
 import { Rest } from './rest.ts';
+import { replayOf, seedsMain, seedsOf, twice } from './seeds.ts';
 import type { Isolate, OpenFront } from './site.ts';
 import { Site } from './site.ts';
 import { Bells } from './workloads/bells.ts';
@@ -32,50 +32,11 @@ import type { SpreadProfile } from './workloads/spread.ts';
 import { drawSpread } from './workloads/spread.ts';
 import { Stale } from './workloads/stale.ts';
 import { Stepping } from './workloads/stepping.ts';
-import type { Chance } from './world.ts';
-import { EPOCH_MS, World } from './world.ts';
+import type { Chance, World } from './world.ts';
+import { EPOCH_MS } from './world.ts';
 
-export interface SpreadResult {
-  readonly seed: number;
-  readonly profile: SpreadProfile;
-  readonly hash: string;
-  readonly failure: string | undefined;
-  readonly lines: readonly string[];
-  readonly counts: Readonly<Record<string, number>>;
-  /** Virtual milliseconds. */
-  readonly time: number;
-}
-
-/** @param full keeps every line of the trace, not only the last */
-export async function runSeed(seed: number, full = false): Promise<SpreadResult> {
-  const world = new World(seed);
-  const lines: string[] = [];
-  if (full) {
-    const trace = world.trace.bind(world);
-    world.trace = (text) => {
-      lines.push(`${world.time.toFixed(3)} ${text}`);
-      trace(text);
-    };
-  }
-  const profile = drawSpread(world.chance.fork('profile'));
-  const campaign = new SpreadCampaign(world, profile);
-  let failure: string | undefined;
-  try {
-    await campaign.run();
-  } catch (error) {
-    failure = error instanceof Violation ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error);
-  }
-  return { seed, profile, hash: world.hash, failure, lines: full ? lines : world.lines, counts: campaign.counts, time: world.time };
-}
-
-/** Runs a seed twice. A difference means that something other than the seed had a say. */
-export async function runSeedTwice(seed: number, full = false): Promise<SpreadResult> {
-  const first = await runSeed(seed, full);
-  if (first.failure !== undefined) return first;
-  const second = await runSeed(seed);
-  if (first.hash === second.hash) return first;
-  return { ...first, failure: `The seed ran differently the second time: ${first.hash}, then ${second.hash}.` };
-}
+export const runSeed = seedsOf(drawSpread, (world, profile) => new SpreadCampaign(world, profile));
+export const runSeedTwice = twice(runSeed);
 
 /** Everything else is answered within this, of virtual time. */
 const ANSWER_MS_MAX = 60_000;
@@ -468,29 +429,7 @@ function textOf(outcome: Outcome<unknown>): string {
 }
 
 export function replayCommand(seed: number): string {
-  return `npm run simulate -- --seed ${seed} --campaign spread`;
+  return replayOf('spread', seed);
 }
 
-/** The command line. */
-async function main(args: readonly string[]): Promise<number> {
-  const option = (name: string): string | undefined => (args.includes(name) ? args[args.indexOf(name) + 1] : undefined);
-  const first = Number(option('--seed') ?? 1);
-  const seeds = Number(option('--seeds') ?? 1);
-  const plant = option('--plant');
-  if (plant !== undefined) planted.add(plant);
-  const counts: Record<string, number> = {};
-  let failed = 0;
-  for (let seed = first; seed < first + seeds; seed++) {
-    const result = await (args.includes('--once') ? runSeed(seed, seeds === 1) : runSeedTwice(seed, seeds === 1));
-    for (const [what, count] of Object.entries(result.counts)) counts[what] = (counts[what] ?? 0) + count;
-    if (seeds === 1) console.log(result.lines.join('\n'));
-    if (result.failure === undefined) continue;
-    failed++;
-    console.log(`seed ${seed} FAILED: ${result.failure}\nReplay: ${replayCommand(seed)}`);
-    if (!args.includes('--all')) return 1;
-  }
-  console.log(`${seeds} seeds: ${failed} failed`, counts);
-  return failed > 0 ? 1 : 0;
-}
-
-if (import.meta.main) process.exitCode = await main(process.argv.slice(2));
+if (import.meta.main) process.exitCode = await seedsMain(runSeed, 'spread', process.argv.slice(2));
