@@ -7,11 +7,10 @@ import { join } from 'node:path';
 import { BatchBuilder } from '../src/core/batch/build.ts';
 import type { Broker } from '../src/core/broker.ts';
 import { Meter } from './counted.ts';
-import { brokerOn, folder, inFlight } from './place.ts';
+import { ackAll, brokerOn, folder, inFlight, NS, take } from './place.ts';
 import type { Row } from './report.ts';
 import type { Run } from './rounds.ts';
 
-const NS = 'default';
 /** Differences of some per cent have to be told from noise. */
 const ROUNDS = 15;
 const TURNS = 500;
@@ -99,14 +98,7 @@ async function prepare(broker: Broker, station: string, features: Features): Pro
     let next = 0;
     return async () => {
       await broker.produce(NS, station, batches[next++]!);
-      if (features.group) await consume(broker, station);
+      if (features.group) await ackAll(broker, station, await take(broker, station, COUNT));
     };
   };
-}
-
-async function consume(broker: Broker, station: string): Promise<void> {
-  const { blocks } = await broker.fetch(NS, station, 'g', { consumer: 'c', max: COUNT, maxBytes: 2 ** 22 });
-  const ranges = blocks.map(({ partition, lease, first, count }) => [partition, lease, first, first + count - 1] as const);
-  const failed = await broker.settle(NS, station, 'g', 'ack', { receipts: [], ranges });
-  if (blocks.length === 0 || failed.length > 0) throw new Error('What was produced could not be consumed.');
 }

@@ -5,14 +5,13 @@
  */
 import { join } from 'node:path';
 import { BatchBuilder } from '../src/core/batch/build.ts';
-import type { Broker, LeasedBlock, ReceiptRange } from '../src/core/broker.ts';
+import type { Broker, LeasedBlock } from '../src/core/broker.ts';
 import type { Taken } from './counted.ts';
 import { Meter } from './counted.ts';
-import { batchOf, brokerOn, folder, inFlight } from './place.ts';
+import { ackAll, batchOf, brokerOn, folder, inFlight, NS, take } from './place.ts';
 import type { Row } from './report.ts';
 import type { Run } from './rounds.ts';
 
-const NS = 'default';
 /** Pairs at least: a difference of a fifth has to be told from noise. */
 const PAIRS = 9;
 /** What is measured in one go. */
@@ -184,17 +183,4 @@ const CONTESTS: readonly Contest[] = [
 
 async function fill(broker: Broker, station: string, count: number): Promise<void> {
   await inFlight(Math.ceil(count / COUNT), 8, () => broker.produce(NS, station, BATCH));
-}
-
-async function take(broker: Broker, station: string, max: number): Promise<readonly LeasedBlock[]> {
-  const { blocks } = await broker.fetch(NS, station, 'g', { consumer: 'c', max, maxBytes: 2 ** 22, leaseMs: 3_600_000 });
-  const got = blocks.reduce((sum, block) => sum + block.count, 0);
-  if (got !== max) throw new Error(`${got} messages came instead of ${max}.`);
-  return blocks;
-}
-
-async function ackAll(broker: Broker, station: string, blocks: readonly LeasedBlock[]): Promise<void> {
-  const ranges = blocks.map(({ partition, lease, first, count }): ReceiptRange => [partition, lease, first, first + count - 1]);
-  const failed = await broker.settle(NS, station, 'g', 'ack', { receipts: [], ranges });
-  if (failed.length > 0) throw new Error(`An ack did not count: ${failed[0]!.detail}`);
 }

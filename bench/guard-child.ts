@@ -4,9 +4,8 @@
  */
 import { join } from 'node:path';
 import { Meter } from './counted.ts';
-import { batchOf, brokerOn, folder, inFlight } from './place.ts';
+import { ackAll, batchOf, brokerOn, folder, inFlight, NS, take } from './place.ts';
 
-const NS = 'default';
 const TURNS = 400;
 const COUNT = 100;
 const BYTES = 128;
@@ -45,11 +44,7 @@ for (const durability of ['buffered', 'synced'] as const) {
   said[`produce, ${durability}`] = await measured(meter, () => broker.produce(NS, durability, BATCH));
 }
 await broker.putGroup(NS, 'buffered', 'g', {});
-said['fetch and ack'] = await measured(meter, async () => {
-  const { blocks } = await broker.fetch(NS, 'buffered', 'g', { consumer: 'c', max: COUNT, maxBytes: 2 ** 22 });
-  const ranges = blocks.map(({ partition, lease, first, count }) => [partition, lease, first, first + count - 1] as const);
-  await broker.settle(NS, 'buffered', 'g', 'ack', { receipts: [], ranges });
-});
+said['fetch and ack'] = await measured(meter, async () => ackAll(broker, 'buffered', await take(broker, 'buffered', COUNT)));
 await broker.close();
 place.remove();
 process.send?.(said);

@@ -6,10 +6,13 @@ import { MemoryVolume } from '../src/adapters/memory/volume.ts';
 import { nodeFiles } from '../src/adapters/node/files.ts';
 import { nodeClock, nodeRandom, nodeTimers } from '../src/adapters/node/timers.ts';
 import { BatchBuilder } from '../src/core/batch/build.ts';
-import type { Broker } from '../src/core/broker.ts';
+import type { Broker, LeasedBlock, ReceiptRange } from '../src/core/broker.ts';
 import { openBroker } from '../src/core/broker.ts';
 import type { Files, Journal } from '../src/core/ports.ts';
 import { LogVolume } from '../src/core/volume/log.ts';
+
+/** The namespace of whatever is measured without a gateway. */
+export const NS = 'default';
 
 /** Where the folders are made: a real disk, not a file system in memory. */
 const ROOT = process.env.WAYSIDE_BENCH_FOLDER ?? (tmpdir() === '/dev/shm' ? '.' : tmpdir());
@@ -53,4 +56,18 @@ export async function inFlight(total: number, atOnce: number, run: (i: number) =
       while (next < total) await run(next++);
     }),
   );
+}
+
+/** Exactly so many messages for the group `g`. */
+export async function take(broker: Broker, station: string, max: number): Promise<readonly LeasedBlock[]> {
+  const { blocks } = await broker.fetch(NS, station, 'g', { consumer: 'c', max, maxBytes: 2 ** 22, leaseMs: 3_600_000 });
+  const got = blocks.reduce((sum, block) => sum + block.count, 0);
+  if (got !== max) throw new Error(`${got} messages came instead of ${max}.`);
+  return blocks;
+}
+
+export async function ackAll(broker: Broker, station: string, blocks: readonly LeasedBlock[]): Promise<void> {
+  const ranges = blocks.map(({ partition, lease, first, count }): ReceiptRange => [partition, lease, first, first + count - 1]);
+  const failed = await broker.settle(NS, station, 'g', 'ack', { receipts: [], ranges });
+  if (failed.length > 0) throw new Error(`An ack did not count: ${failed[0]!.detail}`);
 }
