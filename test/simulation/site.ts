@@ -146,7 +146,7 @@ class CatalogObject extends SimObject<CatalogBroker> {
   }
 
   ask(what: 'broker' | 'lookups', method: string, args: readonly unknown[]): Promise<Answer> {
-    return this.handle((life) => whenOpened(this.opened(life), life, (broker) => askCatalog(broker, what, method, args, life.process)));
+    return this.handle((life) => whenOpened(this.opened(life), life, (broker) => askCatalog(broker, what, method, args)));
   }
 
   override heard(): void {}
@@ -205,7 +205,7 @@ export class PartitionObject extends SimObject<PartitionHost> {
   /** A channel is opened. */
   accept(socket: Socket): Promise<Answer> {
     return this.handle(async (life) => {
-      const answer = await whenOpened(this.opened(life), life, (host) => answered(() => this.#connect(life, host, socket), life.process));
+      const answer = await whenOpened(this.opened(life), life, (host) => this.#connect(life, host, socket));
       if (answer.ok && this.life === life) socket.accepted();
       return answer;
     });
@@ -252,10 +252,6 @@ function channelOf(life: Life<PartitionHost>, socket: Socket): KeptChannel {
   return channel;
 }
 
-async function whenOpened<T>(opened: Promise<T>, life: Life<T>, run: (opened: T) => Promise<Answer>): Promise<Answer> {
-  try {
-    return await run(await opened);
-  } catch (error) {
-    return answered(() => Promise.reject(error), life.process);
-  }
+function whenOpened<T>(opened: Promise<T>, life: Life<T>, run: (opened: T) => unknown): Promise<Answer> {
+  return answered(async () => run(await opened), life.process);
 }

@@ -69,12 +69,8 @@ export abstract class WaysideObject<Opened> extends DurableObject<WaysideEnv> {
     this.#opened = undefined;
   }
 
-  protected async answered(run: (opened: Opened) => Promise<Answer>): Promise<Answer> {
-    try {
-      return await run(await this.opened());
-    } catch (error) {
-      return answered(() => Promise.reject(error), journal);
-    }
+  protected answered(run: (opened: Opened) => unknown): Promise<Answer> {
+    return answered(async () => run(await this.opened()), journal);
   }
 
   /** Does what is due. */

@@ -10,11 +10,10 @@ import type { PartitionHost } from '../../core/spread/host.ts';
 import { openHost } from '../../core/spread/host.ts';
 import type { KeptChannel } from '../../core/spread/links.ts';
 import type { Answer, Where } from '../../core/spread/wire.ts';
-import { answered } from '../../core/spread/wire.ts';
 import { catalogLink, partitionLink, WHERE_HEADER } from './links.ts';
 import { journal, WaysideObject } from './object.ts';
 import type { PlatformSocket } from './platform.ts';
-import { newSocketPair } from './sockets.ts';
+import { attempt, newSocketPair } from './sockets.ts';
 
 /** What lies with a socket. */
 interface Attachment {
@@ -68,7 +67,7 @@ export class WaysidePartition extends WaysideObject<PartitionHost> {
     server.serializeAttachment({ where, kept: [] } satisfies Attachment);
     this.#asking++;
     try {
-      const answer = await this.answered((host) => answered(() => this.#connect(host, server), journal));
+      const answer = await this.answered((host) => this.#connect(host, server));
       if (!answer.ok) return Response.json(answer);
       this.ctx.acceptWebSocket(server);
       return new Response(null, { status: 101, webSocket: client } as ResponseInit);
@@ -86,12 +85,6 @@ export class WaysidePartition extends WaysideObject<PartitionHost> {
     const found = this.#channels.get(socket);
     if (found !== undefined) return found;
     const { where, kept } = socket.deserializeAttachment() as Attachment;
-    const attempt = (act: () => void) => {
-      // One that has just gone throws; its close is on its way to us.
-      try {
-        act();
-      } catch {}
-    };
     const channel: KeptChannel = {
       kept,
       keep: (state) => attempt(() => socket.serializeAttachment({ where, kept: state } satisfies Attachment)),

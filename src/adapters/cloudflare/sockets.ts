@@ -93,7 +93,8 @@ export function openSocket({ protocol, isBinary, open }: Upgrade, bytesMax: numb
   return new Response(null, { status: 101, headers, webSocket: client } as ResponseInit);
 }
 
-function attempt(act: () => void): void {
+/** Something with a socket whose peer may just have gone. */
+export function attempt(act: () => void): void {
   try {
     act();
   } catch {

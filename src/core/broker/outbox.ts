@@ -50,7 +50,7 @@ export interface Stations {
 
 type Send = (atomic: boolean) => Promise<PartResult>;
 /** What is asked of a partition that something is sent to. */
-type Target = Pick<PartitionCalls, 'produce' | 'nextOf' | 'synced'>;
+type Target = Pick<PartitionCalls, 'produce' | 'synced'>;
 
 export class Sending {
   readonly #places: Places;
@@ -167,7 +167,7 @@ export class Sending {
     }
     const taken = intents.slice(0, builder.count);
     const target = await this.#places.of(station, partition);
-    const send = await this.#sender(source, station, target, builder.finish(), taken[0]!);
+    const send = this.#sender(source, station, target, builder.finish(), taken[0]!);
     if (await this.#isRefused(send, taken)) return outgoing.valve.through(() => this.#skip(outgoing, target, send, taken));
     if (!isPlanted('ended-before-produced')) await target.synced();
     await outgoing.valve.through(() => outgoing.sent(taken));
@@ -181,10 +181,9 @@ export class Sending {
     else await outgoing.refused(intents, refusal.detail);
   }
 
-  async #sender(source: Partition, station: Station, target: Target, batch: Uint8Array, first: Intent): Promise<Send> {
+  #sender(source: Partition, station: Station, target: Target, batch: Uint8Array, first: Intent): Send {
     const view = checkBatch(batch, { ...this.#limits, messageBytesMax: station.config.maxMessageBytes }, trustedCrc);
-    const place = isPlanted('sent-anew') ? await target.nextOf(source.outgoing.senderName) : first.place;
-    const producer = { id: source.outgoing.senderName, epoch: 1, sequence: place };
+    const producer = isPlanted('sent-anew') ? undefined : { id: source.outgoing.senderName, epoch: 1, sequence: first.place };
     return (atomic) => target.produce({ view, input: { producer, atomic }, version: station.version });
   }
 

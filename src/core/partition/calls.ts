@@ -233,8 +233,6 @@ export interface PartitionCalls {
 
   /** Does what the catalog asks, once. @returns messages that a purge took away; else 0 */
   carryOut(command: PartitionCommand): Promise<number>;
-  /** The sequence that a producer of this name uses next here. */
-  nextOf(producer: string): Promise<number>;
   /** All that was stored so far is synced, whatever the station asks for. */
   synced(): Promise<void>;
 }

@@ -190,10 +190,6 @@ export class Partition implements PartitionCalls {
     return this.#removed || this.log.closed !== undefined;
   }
 
-  nextOf(producer: string): Promise<number> {
-    return Promise.resolve(this.outgoing.nextOf(producer));
-  }
-
   /** All that was appended so far, whatever the station asks for. */
   async synced(): Promise<void> {
     await this.log.wait(this.log.last, 'synced');

@@ -5,10 +5,7 @@
  * Holds: what it says of a station every partition of it knows. Elsewhere: what is asked of partitions all the time (front.ts).
  */
 import type { Broker } from '../calls.ts';
-import type { Journal } from '../ports.ts';
 import type { Lookups } from './links.ts';
-import type { Answer } from './wire.ts';
-import { answered } from './wire.ts';
 
 /** A broker that others ask for what its catalog knows. */
 export interface CatalogBroker extends Broker {
@@ -44,18 +41,10 @@ export type HandedOn = (typeof HANDED_ON)[number];
 
 const LOOKUPS: readonly (keyof Lookups)[] = ['find', 'join', 'isAwaited', 'byId', 'named'];
 
-/** A call that came over a `CatalogLink`. */
-export function askCatalog(
-  broker: CatalogBroker,
-  what: 'broker' | 'lookups',
-  method: string,
-  args: readonly unknown[],
-  journal: Journal,
-): Promise<Answer> {
-  return answered(() => {
-    const known: readonly string[] = what === 'broker' ? HANDED_ON : LOOKUPS;
-    if (!known.includes(method)) throw new TypeError(`The catalog cannot be asked for ${method.slice(0, 50)}.`);
-    const of = (what === 'broker' ? broker : broker.lookups) as unknown as Record<string, (...args: readonly unknown[]) => unknown>;
-    return of[method]!(...args);
-  }, journal);
+/** A call that came over a `CatalogLink`. @throws the refusal */
+export function askCatalog(broker: CatalogBroker, what: 'broker' | 'lookups', method: string, args: readonly unknown[]): unknown {
+  const known: readonly string[] = what === 'broker' ? HANDED_ON : LOOKUPS;
+  if (!known.includes(method)) throw new TypeError(`The catalog cannot be asked for ${method.slice(0, 50)}.`);
+  const of = (what === 'broker' ? broker : broker.lookups) as unknown as Record<string, (...args: readonly unknown[]) => unknown>;
+  return of[method]!(...args);
 }

@@ -30,8 +30,7 @@ import { remoteLookups } from './lookups.ts';
 import { packedBlock } from './pack.ts';
 import { Parked } from './parked.ts';
 import { RemotePlaces } from './places.ts';
-import type { Answer, Where } from './wire.ts';
-import { answered } from './wire.ts';
+import type { Where } from './wire.ts';
 
 export interface HostOptions {
   readonly volume: Volume;
@@ -116,12 +115,8 @@ export class PartitionHost {
     return { id, namespace, name: '', secret: 0, createdAt: 0, config, version: 0, groups: new Map() };
   }
 
-  /** A call, as `RemotePartition` sends it. */
-  ask(where: Where, method: string, args: readonly unknown[]): Promise<Answer> {
-    return answered(() => this.#do(where, method, args), this.#context.journal);
-  }
-
-  async #do(where: Where, method: string, args: readonly unknown[]): Promise<unknown> {
+  /** A call, as `RemotePartition` sends it. @throws the refusal */
+  async ask(where: Where, method: string, args: readonly unknown[]): Promise<unknown> {
     if (method === 'remove') return this.#remove(where);
     if (method.startsWith('export.')) return this.#export(where, method.slice('export.'.length) as keyof ExportSource, args);
     if (method.startsWith('import.')) return this.#import(where, method.slice('import.'.length) as keyof ImportTarget, args);
@@ -181,10 +176,10 @@ export class PartitionHost {
     return (target[method] as (...args: readonly unknown[]) => unknown)(...args);
   }
 
-  #partition({ namespace, station, partition, name, given }: Where): Soon<Partition> {
+  #partition(where: Where): Soon<Partition> {
     if (this.#ended !== undefined) throw this.#ended;
-    if (given === undefined) throw new TypeError('What is asked needs the station.');
-    const at = { id: station, namespace, name, createdAt: 0, groups: new Map(), ...given };
+    const { namespace, station, partition } = where;
+    const at = stationOf(where);
     const isThere = this.#context.durable.volume.info(actorKey(namespace, station, partition)) !== undefined;
     return isThere && !this.#laying.isUnderway ? this.#partitions.of(at, partition) : this.#begin(at, partition);
   }
@@ -200,15 +195,13 @@ export class PartitionHost {
 
   /** @throws STATION_NOT_FOUND */
   async #know({ id, name }: Station): Promise<void> {
-    if ((await this.#lookups.byId(id)) === undefined) throw new WaysideError('STATION_NOT_FOUND', `Station ${name} was removed.`);
+    if ((await this.#lookups.byId(id)) === undefined) throw wasRemoved(name);
     await this.#laying.done();
   }
 
-  async #remove({ namespace, station, partition, name, given }: Where): Promise<void> {
-    if (given === undefined) throw new TypeError('What is asked needs the station.');
-    const at = { id: station, namespace, name, createdAt: 0, groups: new Map(), ...given };
-    await this.#partitions.remove(at, partition);
-    this.#ended ??= new WaysideError('STATION_NOT_FOUND', `Station ${name} was removed.`);
+  async #remove(where: Where): Promise<void> {
+    await this.#partitions.remove(stationOf(where), where.partition);
+    this.#ended ??= wasRemoved(where.name);
   }
 
   /** Nothing is here: the place can be given back. */
@@ -233,6 +226,16 @@ export class PartitionHost {
     this.#parked.get(channel)?.closed();
     this.#parked.delete(channel);
   }
+}
+
+/** As much of it as a partition needs: nobody here looks at its groups, nor when it was made. */
+function stationOf({ namespace, station, name, given }: Where): Station {
+  if (given === undefined) throw new TypeError('What is asked needs the station.');
+  return { id: station, namespace, name, createdAt: 0, groups: new Map(), ...given };
+}
+
+function wasRemoved(name: string): WaysideError {
+  return new WaysideError('STATION_NOT_FOUND', `Station ${name} was removed.`);
 }
 
 const EXPORT: readonly (keyof ExportSource)[] = [
@@ -270,7 +273,7 @@ const CALLS = {
     return found && { ...found, message: packedBlock(found.message) };
   },
   ...asTheyAre('place', 'undo', 'settle', 'step', 'release', 'info', 'groupShare', 'audit', 'pending', 'removeLetter'),
-  ...asTheyAre('redrive', 'lastIndex', 'delayed', 'cancelDelayed', 'carryOut', 'nextOf', 'synced'),
+  ...asTheyAre('redrive', 'lastIndex', 'delayed', 'cancelDelayed', 'carryOut', 'synced'),
 };
 
 type Plain = {

@@ -175,10 +175,6 @@ export class RemotePartition implements PartitionCalls {
     return this.#ask('carryOut', command);
   }
 
-  nextOf(producer: string): Promise<number> {
-    return this.#ask('nextOf', producer);
-  }
-
   synced(): Promise<void> {
     return this.#ask('synced');
   }

@@ -1,7 +1,7 @@
 /**
  * Tickets: a credential for one call, where a browser cannot send a header (server-sent events, a WebSocket).
  *
- * Holds: a ticket is good once, and for `ticketMs`; their number is bounded; none survives the process.
+ * Holds: a ticket is good once, and for `ticketMs`; their number is bounded; none survives the process, unless it lies elsewhere.
  */
 
 import { WaysideError } from '../../core/errors.ts';
@@ -21,40 +21,70 @@ export interface TicketBook {
   redeem(ticket: string): boolean;
 }
 
+/** Where tickets lie, with the time of their end by the clock that they were given by. */
+export interface TicketShelf {
+  readonly size: number;
+  put(ticket: string, end: number): void;
+  /** @returns its end, where it lay there; it lies there no more */
+  take(ticket: string): number | undefined;
+  forgetEnded(now: number): void;
+}
+
 export class Tickets implements TicketBook {
-  /** Ticket → the monotonic time of its end; in the order made, which is the order in which they end. */
-  readonly #ends = new Map<string, number>();
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #lifeMs: number;
+  readonly #shelf: TicketShelf;
 
-  /** @param random must be one that nobody can guess */
-  constructor(clock: Clock, random: Random, lifeMs: number) {
+  /**
+   * @param random must be one that nobody can guess
+   * @param shelf in memory unless given
+   */
+  constructor(clock: Clock, random: Random, lifeMs: number, shelf: TicketShelf = new MemoryShelf()) {
     this.#clock = clock;
     this.#random = random;
     this.#lifeMs = lifeMs;
+    this.#shelf = shelf;
   }
 
   issue(): { ticket: string; expiresAt: number } {
-    this.#forgetEnded();
-    if (this.#ends.size >= TICKETS_MAX) {
+    const now = this.#clock.monotonic();
+    this.#shelf.forgetEnded(now);
+    if (this.#shelf.size >= TICKETS_MAX) {
       throw new WaysideError('LIMIT_EXCEEDED', `${TICKETS_MAX} tickets are waiting to be used. Use them, or try again later.`, {
         retryAfterMs: this.#lifeMs,
       });
     }
     const ticket = Array.from({ length: 5 }, () => this.#random.u32().toString(36).padStart(7, '0')).join('');
-    this.#ends.set(ticket, this.#clock.monotonic() + this.#lifeMs);
+    this.#shelf.put(ticket, now + this.#lifeMs);
     return { ticket, expiresAt: this.#clock.now() + this.#lifeMs };
   }
 
-  /** @returns whether it was good; it is good no more */
   redeem(ticket: string): boolean {
-    const end = this.#ends.get(ticket);
-    return this.#ends.delete(ticket) && end !== undefined && end > this.#clock.monotonic();
+    const end = this.#shelf.take(ticket);
+    return end !== undefined && end > this.#clock.monotonic();
+  }
+}
+
+class MemoryShelf implements TicketShelf {
+  /** In the order made, which is the order in which they end. */
+  readonly #ends = new Map<string, number>();
+
+  get size(): number {
+    return this.#ends.size;
   }
 
-  #forgetEnded(): void {
-    const now = this.#clock.monotonic();
+  put(ticket: string, end: number): void {
+    this.#ends.set(ticket, end);
+  }
+
+  take(ticket: string): number | undefined {
+    const end = this.#ends.get(ticket);
+    this.#ends.delete(ticket);
+    return end;
+  }
+
+  forgetEnded(now: number): void {
     for (const [ticket, end] of this.#ends) {
       if (end > now) return;
       this.#ends.delete(ticket);
