@@ -1,4 +1,4 @@
-/** Bytes that come in parts. */
+/** Bytes that come in parts, and parts of bytes. */
 
 /** All of them as one, in memory of its own. */
 export function joined(parts: readonly Uint8Array[]): Uint8Array {
@@ -11,4 +11,9 @@ export function joined(parts: readonly Uint8Array[]): Uint8Array {
     at += part.length;
   }
   return whole;
+}
+
+/** In memory of their own: whoever copies a view to another process copies all of the memory that it lies in. */
+export function alone(bytes: Uint8Array): Uint8Array {
+  return bytes.length === bytes.buffer.byteLength ? bytes : bytes.slice();
 }

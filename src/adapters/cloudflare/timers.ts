@@ -1,5 +1,5 @@
 /**
- * Time in a Durable Object: timers while somebody waits, the object's one alarm for everything else. And in a Worker's request.
+ * Time in a Durable Object: timers while somebody waits, the object's one alarm for everything else.
  *
  * Holds: what is due some time keeps no object awake; an alarm is set only when the earliest moves forward, since each setting is
  * billed; one that rings although nothing is due costs a call and harms nothing. What was to be done is in memory alone: an instance
@@ -68,23 +68,4 @@ export class ObjectTimers implements Timers {
       this.#failed(error);
     });
   }
-}
-
-/** Of one request: the runtime lets none wait for what another has asked for. */
-export function requestTimers(): Timers {
-  let asked: (() => void)[] = [];
-  const runAll = () => {
-    const due = asked;
-    asked = [];
-    for (const run of due) run();
-  };
-  return {
-    endOfTurn(run) {
-      if (asked.push(run) === 1) setTimeout(runAll, 0);
-    },
-    after(ms, run) {
-      const timer = setTimeout(run, ms);
-      return () => clearTimeout(timer);
-    },
-  };
 }

@@ -8,6 +8,7 @@ import about from '../../../package.json' with { type: 'json' };
 import type { Broker } from '../../core/calls.ts';
 import { asWaysideError, WaysideError } from '../../core/errors.ts';
 import { makeLimits } from '../../core/limits.ts';
+import type { Timers } from '../../core/ports.ts';
 import { createFront } from '../../core/spread/front.ts';
 import { KeptStations } from '../../core/spread/kept.ts';
 import { opened } from '../../core/spread/wire.ts';
@@ -16,12 +17,11 @@ import { createGateway } from '../../gateway/gateway.ts';
 import { problemOf } from '../../gateway/problem.ts';
 import { isLoopback } from '../../gateway/rest/access.ts';
 import { systemRandom } from '../memory/random.ts';
-import { systemClock } from '../memory/timers.ts';
+import { gatherTurns, systemClock, systemTimers } from '../memory/timers.ts';
 import { catalogLink, catalogStub, partitionLink } from './links.ts';
 import { journal } from './object.ts';
 import type { WaysideEnv } from './platform.ts';
 import { openSocket } from './sockets.ts';
-import { requestTimers } from './timers.ts';
 
 export { WaysideCatalog } from './catalog-object.ts';
 export { WaysidePartition } from './partition-object.ts';
@@ -73,6 +73,11 @@ function doorOf(env: WaysideEnv): { broker: Broker; door: Door } {
   });
   shared ??= { env, gateway: makeGateway(broker, env) };
   return { broker, door: shared.gateway.over(broker, timers) };
+}
+
+/** Of one request: the end of a turn that another has asked for may never come. */
+function requestTimers(): Timers {
+  return { ...systemTimers(), endOfTurn: gatherTurns((run) => void setTimeout(run, 0)) };
 }
 
 function makeGateway(broker: Broker, env: WaysideEnv): Gateway {

@@ -21,8 +21,12 @@ export function systemTimers(): Timers {
   return { endOfTurn: gatherTurns(), after };
 }
 
-/** One real turn for all that is asked for in it. What is asked for while they run is for the next one. */
-export function gatherTurns(): (run: () => void) => void {
+/**
+ * One real turn for all that is asked for in it. What is asked for while they run is for the next one.
+ *
+ * @param next runs something in the next turn
+ */
+export function gatherTurns(next = nextTurn): (run: () => void) => void {
   let asked: (() => void)[] = [];
   const runAll = () => {
     const due = asked;
@@ -30,7 +34,7 @@ export function gatherTurns(): (run: () => void) => void {
     for (const run of due) run();
   };
   return (run) => {
-    if (asked.push(run) === 1) nextTurn(runAll);
+    if (asked.push(run) === 1) next(runAll);
   };
 }
 

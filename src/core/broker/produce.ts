@@ -17,8 +17,8 @@ import { formatScheduleId } from '../partition/delay.ts';
 import type { PartResult } from '../partition/produce.ts';
 import type { Output } from '../partition/step.ts';
 import type { Soon } from '../ports.ts';
-import { partitionFor, partitionOf } from '../route.ts';
-import { SLOTS, slotOf } from '../xxh32.ts';
+import { partitionFor } from '../route.ts';
+import { SLOTS } from '../xxh32.ts';
 import type { Places } from './places.ts';
 
 /** Bytes of batches that have no answer yet: of all who share it. */
@@ -194,14 +194,11 @@ function routeOf(view: BatchView, partitions: number, takeTurn: () => number): U
   const route = new Uint16Array(view.count);
   const cursor = new RecordCursor(view.bytes, view.recordsStart, view.recordsEnd);
   let turn: number | undefined;
-  while (cursor.next()) {
-    if (cursor.keyStart >= 0) route[cursor.index] = partitionOf(slotOf(cursor.bytes, cursor.keyStart, cursor.keyEnd), partitions);
-    else if (cursor.idStart >= 0) route[cursor.index] = partitionOf(slotOf(cursor.bytes, cursor.idStart, cursor.idEnd), partitions);
-    else {
-      turn ??= takeTurn();
-      route[cursor.index] = turn;
-    }
-  }
+  const once = () => {
+    turn ??= takeTurn();
+    return turn;
+  };
+  while (cursor.next()) route[cursor.index] = partitionFor(cursor, partitions, once);
   return route;
 }
 

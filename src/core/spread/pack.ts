@@ -1,15 +1,11 @@
 /** Bytes as they travel: each without what else lies in its buffer, since a copy of a view takes all of that along. */
+import { alone } from '../bytes.ts';
 import type { Block } from '../calls.ts';
 import type { Part } from '../partition/produce.ts';
 import type { Output } from '../partition/step.ts';
 
-function own(bytes: Uint8Array): Uint8Array {
-  return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
-}
-
-export function packedPart({ view, input, version }: Part): Part {
-  const { signal: _, ...rest } = input as Part['input'] & { readonly signal?: unknown };
-  return { view: { ...view, bytes: own(view.bytes) }, input: rest, version };
+export function packedPart({ view, ...part }: Part): Part {
+  return { ...part, view: { ...view, bytes: alone(view.bytes) } };
 }
 
 /** The records of a step alone: their batches may be large, and hold others'. */

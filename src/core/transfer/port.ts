@@ -9,7 +9,7 @@
  */
 import type { Level } from '../actor/gate.ts';
 import type { Station } from '../catalog/state.ts';
-import type { ActorKey, Soon, Write } from '../ports.ts';
+import type { ActorKey, Soon, StoredEntry, Write } from '../ports.ts';
 
 /** Something on its way to another partition. */
 export interface NotedIntent {
@@ -34,15 +34,7 @@ export interface Noted {
 }
 
 /** An entry that holds messages, as it lies in the volume. */
-export interface NotedEntry {
-  readonly index: number;
-  readonly kind: number;
-  readonly version: number;
-  readonly first: number;
-  readonly count: number;
-  readonly time: number;
-  readonly body: Uint8Array;
-}
+export type NotedEntry = Pick<StoredEntry, 'index' | 'kind' | 'version' | 'first' | 'count' | 'time' | 'body'>;
 
 /**
  * A partition that is exported. Whoever exports it first holds its sending, notes it, and lets its sending go when all the

@@ -6,6 +6,7 @@
  * Elsewhere: what may be asked (port.ts), keeping (actor/log.ts), holding what leaves (partition/valve.ts).
  */
 import type { Hold } from '../actor/log.ts';
+import { alone } from '../bytes.ts';
 import { WaysideError } from '../errors.ts';
 import type { Limits } from '../limits.ts';
 import type { Partition } from '../partition/partition.ts';
@@ -138,9 +139,4 @@ export class LocalSource implements ExportSource {
 
 function gone(): WaysideError {
   return new WaysideError('UNAVAILABLE', 'What was exported is not kept any more. Ask for a new export.');
-}
-
-/** Whoever copies bytes to another process copies all of the memory that they lie in. */
-function alone(bytes: Uint8Array): Uint8Array {
-  return bytes.length === bytes.buffer.byteLength ? bytes : bytes.slice();
 }
